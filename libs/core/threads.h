@@ -1,0 +1,15 @@
+// A plain data-parallel loop. Long-lived pipelines (the loader) own their threads themselves.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+namespace selfsight::core {
+
+/// Threads to use when the user did not say: the processors this process may run on.
+int default_threads();
+/// Calls body(begin, end) over [0, count) in chunks of `grain` on up to `threads` threads, the caller's included. Which
+/// thread takes a chunk is not fixed, so results must depend on the index alone. The first exception is rethrown.
+void parallel_for(std::int64_t count, std::int64_t grain, int threads, const std::function<void(std::int64_t begin, std::int64_t end)>& body);
+
+}  // namespace selfsight::core

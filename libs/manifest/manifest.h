@@ -1,0 +1,158 @@
+// The documents that the executables pass to each other: one JSON object with an envelope
+//   {"manifest": kind, "version": 1, "tool": {name, version, argv, seconds}, "inputs": [{kind, path, digest}], ...}
+// and the kind's own fields. Payloads stay in files beside it, named relative to the manifest, with a digest.
+// Fields this program does not know pass through untouched.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace selfsight::manifest {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+/// A payload file: where it is and what it holds.
+struct File {
+  fs::path path;       ///< absolute in memory, relative to the manifest on disk where it lies below it
+  std::string digest;  ///< "sha256:..."; empty when not known
+};
+
+/// What every manifest carries.
+struct Envelope {
+  Json tool = Json::object();                 ///< name, version, argv, seconds
+  std::vector<Json> inputs;                   ///< {kind, path, digest} of each manifest this one was made from
+  Json extra = Json::object();                ///< fields not known here, kept
+  fs::path folder;                            ///< the folder that relative paths refer to; not written
+  std::string origin = "<memory>";            ///< the file this came from, or "<stdin>", for messages; not written
+};
+
+/// One named part of a data set.
+struct Split {
+  std::string format;                 ///< a registered source: "idx", "cifar-bin", "folder", "tar-folders", "shards", "jsonl"
+  fs::path root;                      ///< file or folder
+  std::map<std::string, File> files;  ///< further files by role ("images", "labels", "index")
+  std::int64_t count = 0;
+  std::vector<std::string> labels;    ///< class names in the order of their indices; empty without labels
+  std::vector<std::string> fields;    ///< what a sample carries: "image", "label", "text", "mask", ...
+  std::vector<std::int64_t> image;    ///< height, width, channels where all images agree; empty otherwise
+  std::optional<File> subset;         ///< JSON array of sample indices: this split is that part of the source
+  std::string digest;                 ///< digest of the content, "" when not computed
+  Json extra = Json::object();
+};
+
+struct Dataset : Envelope {
+  static constexpr const char* kind = "dataset";
+  std::string name;
+  std::map<std::string, Split> splits;
+  /// Error: bad_data, naming the splits there are.
+  [[nodiscard]] const Split& split(const std::string& name) const;
+};
+
+struct Model : Envelope {
+  static constexpr const char* kind = "model";
+  std::string method;             ///< "simclr", or "untrained", "pixels" for baselines
+  Json architecture;              ///< name and the options that nn::make_backbone takes
+  File weights;                   ///< safetensors of the backbone, keys as timm's or torchvision's
+  std::vector<std::int64_t> input;   ///< height, width, channels
+  std::vector<double> mean, stddev;  ///< of the normalisation, per channel, on 0..1
+  std::int64_t feature_dim = 0;
+  Json config;                    ///< the resolved options of the run
+  Json training;                  ///< epochs, steps, images, seconds, files: {"metrics": File, "views": File, "checkpoint": ...}
+  Json heads = Json::object();    ///< further networks by name: {"projector": {"architecture", "weights"}}
+  Dataset dataset;                ///< what it was trained on
+};
+
+struct Features : Envelope {
+  static constexpr const char* kind = "features";
+  std::string split;
+  std::string layer;              ///< what was taken: "pooled", "cls", "block-3" ...
+  std::int64_t count = 0, dim = 0;
+  File data;                      ///< safetensors: "features" (count x dim, F32), "labels" (I64), "index" (I64)
+  Json model;                     ///< the model manifest it was made with (whole), or null
+  Json dataset;                   ///< the dataset manifest (whole)
+};
+
+struct Predictions : Envelope {
+  static constexpr const char* kind = "predictions";
+  std::string task;
+  File data;                      ///< JSON Lines, or a folder of PNGs
+};
+
+/// One number and what it means.
+struct Row {
+  std::string name;               ///< "linear top-1"
+  double value = 0;
+  std::string unit;               ///< "%", "images/s", "" for pure numbers
+  std::string split;
+  Json protocol = Json::object(); ///< k, temperature, labels, draws, seed, epoch, learning rate ...
+  std::vector<double> samples;    ///< the single values behind a mean (draws, seeds), in a fixed order; may be empty
+  std::string subject;            ///< whose number: "simclr", "pixels", "untrained"
+};
+
+struct Metrics : Envelope {
+  static constexpr const char* kind = "metrics";
+  std::vector<Row> rows;
+  Json model;                     ///< the model manifest judged (whole), or null
+  std::vector<Json> features;     ///< features manifests made on the way (whole), for the report
+};
+
+/// JSON of a manifest with payload paths relative to `folder`; validated against the kind's schema before it is returned.
+Json to_json(const Dataset&, const fs::path& folder);
+Json to_json(const Model&, const fs::path& folder);
+Json to_json(const Features&, const fs::path& folder);
+Json to_json(const Predictions&, const fs::path& folder);
+Json to_json(const Metrics&, const fs::path& folder);
+
+/// Reads one of a kind; payload paths become absolute. Error: bad_data with origin and the JSON pointer of the fault.
+template <class M>
+M from_json(const Json& document, const fs::path& folder, const std::string& origin);
+extern template Dataset from_json<Dataset>(const Json&, const fs::path&, const std::string&);
+extern template Model from_json<Model>(const Json&, const fs::path&, const std::string&);
+extern template Features from_json<Features>(const Json&, const fs::path&, const std::string&);
+extern template Predictions from_json<Predictions>(const Json&, const fs::path&, const std::string&);
+extern template Metrics from_json<Metrics>(const Json&, const fs::path&, const std::string&);
+
+/// A document of any kind, validated, with where it came from.
+struct Document {
+  std::string kind;
+  Json json;
+  fs::path folder;
+  std::string origin;
+};
+/// Reads and validates `path`, or stdin when it is "-" (relative paths in it then refer to its "folder" field, which
+/// writers put in when they print to a pipe, or to the working folder). Errors: no_input; bad_data (not JSON, no manifest,
+/// unknown version, schema violation: origin, JSON pointer, what was expected).
+Document read_document(const std::string& path);
+/// The same for one expected kind; a manifest of another kind is bad_data ("expected a model, got a dataset").
+template <class M>
+M read(const std::string& path) {
+  const Document document = read_document(path);
+  return from_json<M>(document.json, document.folder, document.origin);
+}
+
+/// Provenance and output of a tool's one manifest.
+struct OutputOptions {
+  bool provenance = true;  ///< --no-provenance: leave out tool and anything that changes from run to run (seconds, absolute argv)
+};
+/// Fills `envelope.tool` (nothing but the name and version without provenance).
+void stamp(Envelope& envelope, const std::string& tool, const std::vector<std::string>& argv, double seconds, const OutputOptions& options);
+/// An entry for Envelope::inputs.
+Json input_entry(const std::string& kind, const std::string& origin, const Json& document);
+/// Writes `document` to `file` atomically (when not empty) and prints it to stdout as the tool's one manifest. What is printed
+/// carries "folder" (absolute) so that relative paths in it can be found by the next tool in the pipe.
+/// Error: io when stdout breaks off, other than a closed pipe.
+void emit(const Json& document, const fs::path& file);
+
+/// The JSON Schema of a kind ("dataset", ...), as shipped.
+const Json& schema(const std::string& kind);
+/// Error: bad_data, "<origin>: /splits/train/count: expected integer, got string".
+void validate(const Json& document, const std::string& origin);
+
+}  // namespace selfsight::manifest
