@@ -1,0 +1,43 @@
+// Images in memory: 8 bits a channel, rows of interleaved channels (height x width x channels).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace selfsight::data {
+
+struct Image {
+  std::int64_t height = 0, width = 0, channels = 0;  ///< channels: 1 (grey) or 3 (RGB)
+  std::vector<std::uint8_t> pixels;                  ///< height * width * channels
+
+  Image() = default;
+  Image(std::int64_t h, std::int64_t w, std::int64_t c) : height(h), width(w), channels(c), pixels(static_cast<std::size_t>(h * w * c)) {}
+  [[nodiscard]] bool empty() const { return pixels.empty(); }
+  std::uint8_t* row(std::int64_t y) { return pixels.data() + y * width * channels; }
+  [[nodiscard]] const std::uint8_t* row(std::int64_t y) const { return pixels.data() + y * width * channels; }
+};
+
+/// A sample's image as a source has it: encoded bytes of a file, or pixels of a binary set (then `height` > 0).
+struct Stored {
+  std::span<const std::byte> bytes;  ///< into `owned` or into a map that the source holds
+  std::vector<std::byte> owned;
+  std::int64_t height = 0, width = 0, channels = 0;  ///< > 0: `bytes` are pixels
+  bool planar = false;                               ///< pixels come as whole planes (CIFAR) instead of interleaved
+};
+
+/// The most pixels one image may have (a guard against decompression bombs), 2^28.
+inline constexpr std::int64_t max_pixels = std::int64_t{1} << 28;
+
+/// Decodes to `channels` channels (1 or 3; grey is replicated, alpha dropped, 16 bits scaled down). JPEG by libjpeg-turbo with
+/// EXIF orientation honoured; other formats through OpenCV, loaded when first needed. Thread-safe.
+/// Error: bad_data naming `name` (empty, truncated, unknown format, more than max_pixels).
+Image decode(const Stored& stored, std::int64_t channels, const std::string& name);
+
+/// PNG bytes of an image. JPEG bytes at `quality` 1..100.
+std::vector<std::byte> encode_png(const Image& image);
+std::vector<std::byte> encode_jpeg(const Image& image, int quality);
+
+}  // namespace selfsight::data

@@ -1,0 +1,32 @@
+// Batch plans: which samples make up each batch of an epoch. A plan is a pure function of (seed, epoch, table).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace selfsight::data {
+
+/// One place in a batch.
+struct Draw {
+  std::int64_t sample = 0;
+  std::int64_t mate = -1;     ///< a second sample that views marked `of_mate` are made from; -1: the sample itself
+  std::int32_t source = 0;    ///< which of the loader's sources
+};
+
+using BatchPlan = std::vector<Draw>;
+using EpochPlan = std::vector<BatchPlan>;
+
+/// Neighbours of each sample, `per_sample` in a row: what a mates hook hands to the sampler.
+struct MatesTable {
+  std::int64_t per_sample = 0;
+  std::vector<std::int64_t> mates;  ///< samples x per_sample
+};
+
+/// All of [0, count) in a random order, in batches; a last incomplete batch is dropped when `drop_last`.
+EpochPlan shuffled_plan(std::int64_t count, std::int64_t batch, std::uint64_t seed, std::int64_t epoch, bool drop_last);
+/// All in order, the last batch as long as it is.
+EpochPlan sequential_plan(std::int64_t count, std::int64_t batch);
+/// Fills in a mate for every draw, one of its row at random.
+void draw_mates(EpochPlan& plan, const MatesTable& table, std::uint64_t seed, std::int64_t epoch);
+
+}  // namespace selfsight::data

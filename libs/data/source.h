@@ -1,0 +1,41 @@
+// Sources: what is on disk, as numbered samples. Opening lists, reading is lazy and thread-safe.
+#pragma once
+
+#include "data/image.h"
+#include "manifest/manifest.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace selfsight::data {
+
+class Source {
+ public:
+  virtual ~Source() = default;
+  [[nodiscard]] virtual std::int64_t size() const = 0;
+  /// Class index, or -1 without labels.
+  [[nodiscard]] virtual std::int64_t label(std::int64_t index) const = 0;
+  /// What messages call the sample: "train-images-idx3-ubyte.gz#17", "train/cat/0003.jpg".
+  [[nodiscard]] virtual std::string name(std::int64_t index) const = 0;
+  /// The stored image. Errors: no_input, bad_data, io.
+  [[nodiscard]] virtual Stored read(std::int64_t index) const = 0;
+  /// Channels that all images are decoded to: 1 for grey sets, 3 otherwise.
+  [[nodiscard]] virtual std::int64_t channels() const { return 3; }
+};
+
+/// Registered by each format's own file under its name ("idx", "cifar-bin", "folder", "tar-folders", "shards", "jsonl"), as
+/// core::Registry<SourceFormat>: how to open a split, and how `ssl-data FORMAT PATH` recognises and describes one.
+struct SourceFormat {
+  std::string summary;  ///< one line for the help
+  std::unique_ptr<Source> (*open)(const manifest::Split& split);
+  /// Describes what lies at `path` as a data set with its splits. Errors name the file at fault.
+  manifest::Dataset (*describe)(const std::filesystem::path& path);
+};
+
+/// Opens a split, its subset applied. Errors as the format's.
+std::shared_ptr<const Source> open_split(const manifest::Split& split);
+/// The labels of a whole source; -1 where absent.
+std::vector<std::int64_t> labels_of(const Source& source);
+
+}  // namespace selfsight::data
