@@ -1,0 +1,44 @@
+// Features of a whole source by a frozen backbone: for the online kNN, for hooks before an epoch, for probes and ssl-embed.
+#pragma once
+
+#include "data/source.h"
+#include "manifest/manifest.h"
+#include "nn/backbone.h"
+#include "train/tensors.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace selfsight::train {
+
+/// A backbone with what its input must look like.
+struct Pretrained {
+  std::shared_ptr<nn::Backbone> backbone;  ///< in eval mode, on the CPU
+  Normalisation normalisation;
+  std::int64_t size = 0;  ///< side of the input
+};
+/// Builds the architecture of a model manifest and loads its weights. Errors: no_input, bad_data (weights that do not fit).
+Pretrained load_pretrained(const manifest::Model& model);
+
+struct EmbedOptions {
+  std::int64_t batch = 256;
+  std::int64_t workers = 0;
+  std::string layer = "pooled";  ///< "pooled", "map" (average-pooled last map) or a tap name: maps are average-pooled, tokens give the class token
+  bool progress = false;
+  std::string title = "embed";
+};
+
+struct Embedded {
+  torch::Tensor features;  ///< n x D float32, CPU
+  torch::Tensor labels;    ///< n int64, -1 without
+  torch::Tensor index;     ///< n int64: position in the source
+};
+
+/// Runs `backbone` in eval mode (its mode is restored) without gradients over `indices` of `source` (all when empty), evaluation view of
+/// `size` pixels. Needs no more memory than the features and a few batches.
+Embedded embed(nn::Backbone& backbone, const Normalisation& normalisation, std::int64_t size, const std::shared_ptr<const data::Source>& source,
+               const std::vector<std::int64_t>& indices, const torch::Device& device, const EmbedOptions& options);
+
+}  // namespace selfsight::train
