@@ -3,7 +3,7 @@
 //
 //   struct SimclrOptions {
 //     double temperature = 0.5;                                  // the default is the field's value
-//     void describe(core::Options& o) { o.add("temperature", temperature, "tau of NT-Xent").range(0.001, 10); }
+//     void describe(core::Options& o) { o.add("temperature", &temperature, "tau of NT-Xent").range(0.001, 10); }
 //   };
 //
 // Values are set in layers, later ones winning: default < profile < --config FILE < SELFSIGHT_NAME < command line.

@@ -1,0 +1,127 @@
+#include "train/optimizer.h"
+
+#include "core/error.h"
+
+#include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/_fused_sgd.h>
+
+namespace selfsight::train {
+
+void OptimizerOptions::describe(core::Options& o) {
+  o.group("Optimizer");
+  o.add("optimizer", &optimizer, "update rule").choices({"sgd", "lars", "adamw"});
+  o.add("momentum", &momentum, "momentum of sgd and lars").range(0, 1);
+  o.add("beta1", &beta1, "first moment of adamw").range(0, 1);
+  o.add("beta2", &beta2, "second moment of adamw").range(0, 1);
+  o.add("epsilon", &epsilon, "adamw's guard against division by zero").range(0, 1);
+  o.add("trust", &trust, "trust coefficient of lars").range(0, 1);
+  o.add("exclude-1d", &exclude_1d, "no weight decay for norms and biases");
+}
+
+std::vector<ParameterGroup> default_groups(const torch::nn::Module& module, bool exclude_1d) {
+  ParameterGroup matrices, vectors;
+  if (exclude_1d) {
+    vectors.decay_scale = 0;
+    vectors.adapt = false;
+  }
+  for (const auto& item : module.named_parameters()) {
+    if (!item.value().requires_grad()) continue;
+    (item.value().dim() > 1 ? matrices : vectors).parameters.emplace_back(item.key(), item.value());
+  }
+  return {std::move(matrices), std::move(vectors)};
+}
+
+Optimizer::Optimizer(std::vector<ParameterGroup> groups, const OptimizerOptions& options) : groups_(std::move(groups)), options_(options) {
+  for (const auto& group : groups_) slots_.emplace_back(group.parameters.size());
+}
+
+void Optimizer::zero_grad() {
+  for (auto& group : groups_)
+    for (auto& [name, parameter] : group.parameters) parameter.mutable_grad() = torch::Tensor();
+}
+
+void Optimizer::step(double lr, double peak_lr, double weight_decay) {
+  const torch::NoGradGuard no_grad;
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    const auto& group = groups_[i];
+    update(group, slots_[i], (group.fixed_lr ? peak_lr : lr) * group.lr_scale, weight_decay * group.decay_scale);
+  }
+}
+
+void Optimizer::update(const ParameterGroup& group, std::vector<Slot>& slots, double lr, double decay) {
+  const bool adamw = options_.optimizer == "adamw", lars = options_.optimizer == "lars" && group.adapt;
+  std::vector<torch::Tensor> parameters, grads, first, second, steps;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const torch::Tensor& parameter = group.parameters[i].second;
+    torch::Tensor grad = parameter.grad();
+    if (!grad.defined()) continue;
+    Slot& slot = slots[i];
+    if (!slot.first.defined()) {
+      slot.first = torch::zeros_like(parameter);
+      if (adamw) {
+        slot.second = torch::zeros_like(parameter);
+        slot.steps = torch::zeros({}, torch::TensorOptions().dtype(torch::kFloat32).device(parameter.device()));
+      }
+    }
+    if (lars) {
+      // You et al. 2017, as SwAV's LARC and SimCLR use it: the local rate multiplies gradient plus decay, before the momentum.
+      const double weight_norm = parameter.norm().item<double>(), grad_norm = grad.norm().item<double>();
+      const double ratio = weight_norm > 0 && grad_norm > 0 ? options_.trust * weight_norm / (grad_norm + decay * weight_norm + 1e-8) : 1.0;
+      grad = grad.add(parameter, decay).mul_(ratio);
+    }
+    parameters.push_back(parameter);
+    grads.push_back(grad.is_contiguous() == parameter.is_contiguous() ? grad : torch::empty_like(parameter).copy_(grad));
+    first.push_back(slot.first);
+    if (adamw) {
+      second.push_back(slot.second);
+      steps.push_back(slot.steps);
+    }
+  }
+  if (parameters.empty()) return;
+  if (adamw) {
+    torch::_foreach_add_(steps, 1);
+    at::_fused_adamw_(parameters, grads, first, second, {}, steps, lr, options_.beta1, options_.beta2, decay, options_.epsilon,
+                      /*amsgrad=*/false, /*maximize=*/false);
+  } else {
+    // A momentum that starts at zero equals PyTorch's first step (momentum = gradient) because there is no dampening.
+    at::_fused_sgd_(parameters, grads, first, lars ? 0.0 : decay, options_.momentum, lr, /*dampening=*/0.0, /*nesterov=*/false,
+                    /*maximize=*/false, /*is_first_step=*/false);
+  }
+}
+
+std::map<std::string, torch::Tensor> Optimizer::state() const {
+  std::map<std::string, torch::Tensor> out;
+  for (std::size_t g = 0; g < groups_.size(); ++g)
+    for (std::size_t i = 0; i < slots_[g].size(); ++i) {
+      const auto& name = groups_[g].parameters[i].first;
+      const Slot& slot = slots_[g][i];
+      if (slot.first.defined()) out.emplace("first/" + name, slot.first);
+      if (slot.second.defined()) out.emplace("second/" + name, slot.second);
+      if (slot.steps.defined()) out.emplace("steps/" + name, slot.steps);
+    }
+  return out;
+}
+
+void Optimizer::load(const std::map<std::string, torch::Tensor>& state) {
+  std::size_t used = 0;
+  for (std::size_t g = 0; g < groups_.size(); ++g)
+    for (std::size_t i = 0; i < slots_[g].size(); ++i) {
+      const auto& [name, parameter] = groups_[g].parameters[i];
+      const auto take = [&](const std::string& part, torch::Tensor& target, bool like_parameter) {
+        const auto it = state.find(part + "/" + name);
+        if (it == state.end()) return;
+        if (like_parameter && it->second.sizes() != parameter.sizes())
+          core::fail(core::Exit::bad_data, "optimizer state '{}/{}' has another shape than its parameter", part, name);
+        target = like_parameter ? torch::empty_like(parameter).copy_(it->second) : it->second.to(parameter.device());
+        ++used;
+      };
+      Slot& slot = slots_[g][i];
+      slot = {};
+      take("first", slot.first, true);
+      take("second", slot.second, true);
+      take("steps", slot.steps, false);
+    }
+  if (used != state.size()) core::fail(core::Exit::bad_data, "optimizer state holds {} tensors of which only {} belong to this network", state.size(), used);
+}
+
+}  // namespace selfsight::train

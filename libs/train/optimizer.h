@@ -1,0 +1,60 @@
+// SGD, LARS and AdamW over named parameters, with the state in named tensors so that a checkpoint needs no code of its own.
+#pragma once
+
+#include "core/options.h"
+
+#include <torch/torch.h>
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace selfsight::train {
+
+/// Parameters that share their rules. A method may return several; the defaults give weights and 1-D parameters one each.
+struct ParameterGroup {
+  std::vector<std::pair<std::string, torch::Tensor>> parameters;
+  double lr_scale = 1.0;      ///< factor on the scheduled learning rate
+  double decay_scale = 1.0;   ///< factor on the scheduled weight decay; 0 for norms and biases
+  bool adapt = true;          ///< LARS: scale by the trust ratio; false for norms and biases
+  bool fixed_lr = false;      ///< the schedule does not apply: lr_scale times the peak rate throughout (SimSiam's predictor)
+};
+
+struct OptimizerOptions {
+  std::string optimizer = "sgd";
+  double momentum = 0.9;      ///< SGD and LARS
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  ///< AdamW
+  double trust = 0.001;       ///< LARS (You et al. 2017)
+  bool exclude_1d = true;     ///< no weight decay (and no trust ratio) for norms and biases
+  void describe(core::Options& options);
+};
+
+/// All trainable parameters of a module in two groups: matrices and filters, and 1-D ones (not decayed when `exclude_1d`).
+std::vector<ParameterGroup> default_groups(const torch::nn::Module& module, bool exclude_1d);
+
+/// A parameter without a gradient is left alone entirely: neither decay nor momentum moves it.
+class Optimizer {
+ public:
+  Optimizer(std::vector<ParameterGroup> groups, const OptimizerOptions& options);
+  /// One update. `peak_lr` is for groups with a fixed rate.
+  void step(double lr, double peak_lr, double weight_decay);
+  void zero_grad();
+  /// Named state tensors ("first/<parameter>" momentum or first moment, "second/...", "steps/..."), by reference.
+  [[nodiscard]] std::map<std::string, torch::Tensor> state() const;
+  /// Error: bad_data when a tensor is missing or does not fit.
+  void load(const std::map<std::string, torch::Tensor>& state);
+  [[nodiscard]] const std::vector<ParameterGroup>& groups() const { return groups_; }
+
+ private:
+  struct Slot {  ///< state of one parameter; tensors are made at its first update
+    torch::Tensor first, second, steps;
+  };
+  void update(const ParameterGroup& group, std::vector<Slot>& slots, double lr, double decay);
+
+  std::vector<ParameterGroup> groups_;
+  std::vector<std::vector<Slot>> slots_;
+  OptimizerOptions options_;
+};
+
+}  // namespace selfsight::train

@@ -1,0 +1,57 @@
+#include "train/run_folder.h"
+
+#include "core/error.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+namespace selfsight::train {
+
+namespace fs = core::fs;
+
+std::string difference(const nlohmann::json& there, const nlohmann::json& here) {
+  std::string out;
+  const auto text = [](const nlohmann::json& object, const std::string& key) { return object.contains(key) ? object.at(key).dump() : "absent"; };
+  nlohmann::json keys = there;
+  keys.update(here);
+  for (const auto& [key, ignored] : keys.items()) {
+    if (text(there, key) == text(here, key)) continue;
+    out += fmt::format("{}{}: {} there, {} here", out.empty() ? "" : "; ", key, text(there, key), text(here, key));
+  }
+  return out;
+}
+
+RunFolder::RunFolder(fs::path path, const nlohmann::json& identity) : path_(std::move(path)) {
+  const fs::path config = path_ / "config.json";
+  if (fs::exists(path_) && !fs::is_empty(path_) && !fs::exists(config) && !fs::exists(path_ / ".lock"))
+    core::fail(core::Exit::cannot_create, "{}: holds files that no run wrote; choose another folder with -o", path_.string());
+  core::make_folder(path_);
+  const fs::path lock = path_ / ".lock";
+  lock_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock_ < 0) core::fail(core::Exit::cannot_create, "{}: {}", lock.string(), std::strerror(errno));
+  // The kernel drops the lock with the process, however it ends, so a stale one cannot be left behind.
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0)
+    core::fail(core::Exit::usage, "{}: another run is at work in this folder ({})", path_.string(), core::read_text(lock));
+  char host[256] = "unknown host";
+  ::gethostname(host, sizeof host - 1);
+  const std::string owner = fmt::format("process {} on {}", ::getpid(), host);
+  if (::ftruncate(lock_, 0) != 0 || ::pwrite(lock_, owner.data(), owner.size(), 0) < 0) core::fail(core::Exit::io, "{}: {}", lock.string(), std::strerror(errno));
+
+  if (fs::exists(config)) {
+    const auto there = nlohmann::json::parse(core::read_text(config), nullptr, /*allow_exceptions=*/false);
+    if (!there.is_object()) core::fail(core::Exit::bad_data, "{}: damaged; remove the folder to start over", config.string());
+    if (const std::string change = difference(there, identity); !change.empty())
+      core::fail(core::Exit::usage, "{}: belongs to a run with another configuration ({}); choose another folder with -o or remove it", path_.string(), change);
+  } else {
+    core::write_atomically(config, identity.dump(1) + "\n");
+  }
+}
+
+RunFolder::~RunFolder() {
+  if (lock_ >= 0) ::close(lock_);
+}
+
+}  // namespace selfsight::train

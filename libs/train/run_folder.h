@@ -1,0 +1,28 @@
+// The folder of one run: owned by one process at a time and by one configuration for good.
+#pragma once
+
+#include "core/files.h"
+
+#include <nlohmann/json.hpp>
+
+namespace selfsight::train {
+
+class RunFolder {
+ public:
+  /// Makes or takes the folder and locks it. Errors: usage when another live run holds it (named) or it belongs to another
+  /// configuration (the difference is shown); cannot_create when it exists with files that no run wrote.
+  RunFolder(core::fs::path path, const nlohmann::json& identity);
+  ~RunFolder();
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+  [[nodiscard]] const core::fs::path& path() const { return path_; }
+
+ private:
+  core::fs::path path_;
+  int lock_ = -1;
+};
+
+/// "temperature: 0.5 there, 0.2 here; ..." for two flat objects.
+std::string difference(const nlohmann::json& there, const nlohmann::json& here);
+
+}  // namespace selfsight::train

@@ -1,0 +1,27 @@
+// Values that change with training: learning rate, weight decay, momentum, temperature. Pure functions of the step.
+#pragma once
+
+#include <cstdint>
+
+namespace selfsight::train {
+
+/// Where training stands. Schedules are per step; `epoch` counts from 0.
+struct Progress {
+  std::int64_t step = 0, total_steps = 1;
+  std::int64_t steps_per_epoch = 1;
+
+  [[nodiscard]] std::int64_t epoch() const { return step / steps_per_epoch; }
+  /// Epochs done, with the fraction of the current one.
+  [[nodiscard]] double epochs() const { return static_cast<double>(step) / static_cast<double>(steps_per_epoch); }
+  /// 0 at the first step, 1 after the last.
+  [[nodiscard]] double share() const { return static_cast<double>(step) / static_cast<double>(total_steps); }
+};
+
+/// Half a cosine from `from` (share 0) to `to` (share 1).
+double cosine(double from, double to, double share);
+/// Linear from `from` to `to` over the first `epochs`, then `to`.
+double ramp(double from, double to, double epochs, const Progress& progress);
+/// Linear warm-up from 0 (step 0 already gets the first increment) to `peak` over `warmup_epochs`, then half a cosine down to `end`.
+double warmup_cosine(double peak, double end, double warmup_epochs, const Progress& progress);
+
+}  // namespace selfsight::train

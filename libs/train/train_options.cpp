@@ -1,0 +1,39 @@
+#include "train/trainer.h"
+
+namespace selfsight::train {
+
+void TrainOptions::describe(core::Options& o) {
+  o.group("Budget");
+  o.add("epochs", &epochs, "passes over the training split").range(1, 1e6);
+  o.add("max-steps", &max_steps, "end (and anneal) after this many updates at the latest; 0: no limit").range(0);
+  o.add("batch", &batch, "images a batch").range(2, 1 << 20);
+  o.add("accumulate", &accumulate, "batches an update").range(1, 4096);
+  o.add("seed", &seed, "of everything that is random");
+  o.add("split", &split, "split of the data set to train on").metavar("NAME");
+  o.add("images", &images, "use only this many images of the split, drawn by the seed; 0: all").range(0);
+  o.group("Schedule");
+  o.add("lr", &lr, "learning rate at lr-batch images an update, scaled linearly with the batch").range(0, 1000);
+  o.add("lr-batch", &lr_batch, "batch that lr is stated for; 0: take lr as it is").range(0);
+  o.add("min-lr", &min_lr, "learning rate at the end of the cosine").range(0, 1000);
+  o.add("warmup-epochs", &warmup_epochs, "epochs of linear warm-up").range(0);
+  o.add("weight-decay", &weight_decay, "weight decay").range(0, 100);
+  o.add("weight-decay-end", &weight_decay_end, "weight decay at the end, by a cosine; negative: constant").range(-1, 100);
+  o.add("clip", &clip, "largest norm of the whole gradient; 0: no clipping").range(0);
+  o.add("precision", &precision, "arithmetic of the forward pass").choices({"fp32", "bf16", "fp16"});
+  o.group("Running");
+  o.add("device", &device, "cpu, cuda or cuda:N").metavar("DEVICE").runtime();
+  o.add("threads", &threads, "threads of LibTorch; 0: all processors (another number may change the last bits)").range(0, 1024).runtime();
+  o.add("log-every", &log_every, "steps between lines of the training record").range(1);
+  o.add("knn-every", &knn_every, "epochs between online kNN evaluations; 0: none").range(0);
+  o.add("knn-k", &knn_k, "neighbours of the online kNN").range(1, 10000);
+  o.add("knn-temperature", &knn_temperature, "temperature of its weights; 0: majority vote").range(0, 100);
+  o.add("knn-bank", &knn_bank, "training images it searches").range(2);
+  o.add("knn-queries", &knn_queries, "training images (others) it classifies").range(1);
+  o.add("checkpoint-minutes", &checkpoint_minutes, "minutes between checkpoints; 0: none by the clock").range(0).runtime();
+  o.add("checkpoint-epochs", &checkpoint_epochs, "epochs between checkpoints; 0: none by epochs").range(0).runtime();
+  o.add("checkpoint-steps", &checkpoint_steps, "updates between checkpoints; 0: none by updates").range(0).runtime();
+  o.add("keep", &keep, "checkpoints kept").range(1, 1000).runtime();
+  o.add("time-limit", &time_limit, "minutes after which the run writes a checkpoint and ends with exit code 75; 0: none").range(0).runtime();
+}
+
+}  // namespace selfsight::train

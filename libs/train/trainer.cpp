@@ -1,0 +1,443 @@
+#include "train/trainer.h"
+
+#include "core/digest.h"
+#include "core/error.h"
+#include "core/log.h"
+#include "core/progress.h"
+#include "core/signals.h"
+#include "core/threads.h"
+#include "data/contact_sheet.h"
+#include "nn/state.h"
+#include "train/checkpoint.h"
+#include "train/monitor.h"
+#include "train/record.h"
+#include "train/run_folder.h"
+#include "train/training_set.h"
+
+#include <ATen/autocast_mode.h>
+
+#include <cmath>
+#include <csignal>
+
+namespace selfsight::train {
+
+namespace fs = core::fs;
+using nlohmann::json;
+
+namespace {
+
+/// Autocast for the forward pass, off again at the end of the scope.
+class Autocast {
+ public:
+  Autocast(const std::string& precision, c10::DeviceType device) : device_(device), on_(precision != "fp32") {
+    if (!on_) return;
+    at::autocast::set_autocast_dtype(device_, precision == "bf16" ? at::kBFloat16 : at::kHalf);
+    at::autocast::set_autocast_enabled(device_, true);
+  }
+  ~Autocast() {
+    if (!on_) return;
+    at::autocast::clear_cache();
+    at::autocast::set_autocast_enabled(device_, false);
+  }
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+
+ private:
+  c10::DeviceType device_;
+  bool on_;
+};
+
+/// One run under way. The order of the members is the order in which a run comes to life.
+class Trainer {
+ public:
+  Trainer(Run& run, const RunFolder& folder);
+  manifest::Model train();
+
+ private:
+  void restore();
+  void epoch(std::int64_t number);
+  void update(std::int64_t number);
+  torch::Tensor forward_backward(const data::Batch& batch, Outcome& outcome);
+  bool gradients_usable(double loss);
+  void roll_back_or_fail();
+  void log_step(const Outcome& outcome, double loss, double lr);
+  void finish_epoch(std::int64_t number);
+  void checkpoint();
+  void stop_if_asked();
+  void save_views(const data::Batch& batch);
+  manifest::Model export_model();
+  json training_facts() const;
+
+  Run& run_;
+  const TrainOptions& options_;
+  fs::path folder_;
+  torch::Device device_;
+  TrainingSet set_;
+  Method& method_;
+  Progress progress_;
+  std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<data::Loader> loader_;
+  Checkpoints checkpoints_;
+  std::unique_ptr<Record> metrics_, timings_;
+  CollapseMonitor collapse_;
+  std::unique_ptr<OnlineKnn> knn_;
+  std::unique_ptr<core::Progress> bar_;
+  double peak_lr_ = 0, loss_scale_ = 1, epoch_loss_ = 0;
+  std::int64_t epoch_steps_ = 0, images_ = 0, scale_age_ = 0;
+  int non_finite_ = 0, rollbacks_ = 0;
+  double started_ = core::monotonic_seconds(), saved_ = started_, logged_ = started_, seconds_before_ = 0;
+  std::int64_t logged_images_ = 0;
+  double logged_wait_ = 0;
+};
+
+Trainer::Trainer(Run& run, const RunFolder& folder)
+    : run_(run),
+      options_(run.train),
+      folder_(folder.path()),
+      device_(open_device(run.train.device)),
+      set_(run.dataset, run.train.split, run.train.images, run.train.seed),
+      method_(*run.network),
+      checkpoints_(folder.path() / "checkpoints", run.train.keep) {
+  const std::int64_t per_update = options_.batch * options_.accumulate;
+  if (set_.samples() < per_update)
+    core::fail(core::Exit::usage, "--batch {}{}: the split '{}' has only {} images", options_.batch,
+               options_.accumulate > 1 ? fmt::format(" x {}", options_.accumulate) : "", options_.split, set_.samples());
+  at::set_num_threads(static_cast<int>(options_.threads > 0 ? options_.threads : core::default_threads()));
+
+  progress_.steps_per_epoch = set_.samples() / options_.batch / options_.accumulate;
+  progress_.total_steps = progress_.steps_per_epoch * options_.epochs;
+  if (options_.max_steps > 0) progress_.total_steps = std::min(progress_.total_steps, options_.max_steps);
+  peak_lr_ = options_.lr * (options_.lr_batch > 0 ? static_cast<double>(per_update) / static_cast<double>(options_.lr_batch) : 1.0);
+  if (options_.precision == "fp16") loss_scale_ = 65536;
+
+  const auto views = method_.views(set_.image());
+  Setup setup;
+  setup.backbone = run.backbone;
+  setup.backbone.channels = set_.channels();
+  setup.backbone.image = views.at(0).recipe.size;
+  setup.samples = set_.samples();
+  setup.classes = set_.classes();
+  setup.batch = options_.batch;
+  setup.steps_per_epoch = progress_.steps_per_epoch;
+  setup.epochs = options_.epochs;
+  setup.seed = options_.seed;
+  setup.device = device_;
+  torch::manual_seed(options_.seed);
+  method_.build(setup);
+  // Filters in the layout that the pixels have: without this every convolution would reorder them.
+  if (set_.channels() > 1)
+    for (auto& parameter : method_.parameters())
+      if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
+  method_.to(device_);
+  optimizer_ = std::make_unique<Optimizer>(method_.parameter_groups(run.optimizer), run.optimizer);
+  loader_ = std::make_unique<data::Loader>(std::vector{set_.source()}, views, options_.seed, run.loader);
+  if (options_.knn_every > 0)
+    knn_ = std::make_unique<OnlineKnn>(set_.source(), options_.knn_bank, options_.knn_queries, options_.knn_k, options_.knn_temperature, options_.seed);
+}
+
+/// Takes over everything from the newest checkpoint, or starts afresh.
+void Trainer::restore() {
+  std::int64_t metrics_bytes = 0, timings_bytes = 0;
+  if (const auto state = checkpoints_.newest()) {
+    std::map<std::string, torch::Tensor> method, optimizer;
+    for (const auto& [name, tensor] : state->tensors) {
+      const auto slash = name.find('/');
+      (name.substr(0, slash) == "method" ? method : optimizer).emplace(name.substr(slash + 1), tensor);
+    }
+    nn::load_state(method_, method);
+    optimizer_->load(optimizer);
+    progress_.step = state->step;
+    metrics_bytes = state->facts.at("metrics_bytes").get<std::int64_t>();
+    timings_bytes = state->facts.at("timings_bytes").get<std::int64_t>();
+    loss_scale_ = state->facts.at("loss_scale").get<double>();
+    scale_age_ = state->facts.at("scale_age").get<std::int64_t>();
+    epoch_loss_ = state->facts.at("epoch_loss").get<double>();
+    epoch_steps_ = state->facts.at("epoch_steps").get<std::int64_t>();
+    seconds_before_ = state->facts.at("seconds").get<double>();
+    core::log_info("going on from step {} of {}", progress_.step, progress_.total_steps);
+  }
+  metrics_.reset();
+  timings_.reset();
+  metrics_ = std::make_unique<Record>(folder_ / "metrics.jsonl", metrics_bytes);
+  timings_ = std::make_unique<Record>(folder_ / "timings.jsonl", timings_bytes);
+}
+
+void Trainer::checkpoint() {
+  CheckpointState state;
+  state.step = progress_.step;
+  for (const auto& [name, tensor] : nn::named_state(method_)) state.tensors.emplace("method/" + name, tensor);
+  for (const auto& [name, tensor] : optimizer_->state()) state.tensors.emplace("optimizer/" + name, tensor);
+  state.facts = {{"metrics_bytes", metrics_->sync()}, {"timings_bytes", timings_->sync()}, {"loss_scale", loss_scale_}, {"scale_age", scale_age_},
+                 {"epoch_loss", epoch_loss_},         {"epoch_steps", epoch_steps_},       {"seconds", seconds_before_ + core::monotonic_seconds() - started_}};
+  checkpoints_.save(state);
+  saved_ = core::monotonic_seconds();
+}
+
+void Trainer::stop_if_asked() {
+  if (options_.time_limit > 0 && core::monotonic_seconds() - started_ > options_.time_limit * 60) core::request_stop(SIGUSR1);
+  const int signal = core::stop_signal();
+  if (signal == 0) return;
+  checkpoint();
+  core::fail(core::Exit::interrupted, "stopped by signal {} at step {} of {}; the same command goes on from there", signal, progress_.step, progress_.total_steps);
+}
+
+/// Forward and backward of one batch. The returned loss is detached and not scaled.
+torch::Tensor Trainer::forward_backward(const data::Batch& batch, Outcome& outcome) {
+  Views views;
+  for (const auto& view : batch.views) views.x.push_back(to_tensor(view, set_.normalisation(), device_));
+  views.samples = torch::tensor(batch.samples).to(device_);
+  views.labels = torch::tensor(batch.labels).to(device_);
+  views.batch = &batch;
+  {
+    const Autocast autocast(options_.precision, device_.type());
+    outcome = method_.step(views, progress_);
+  }
+  const double scale = loss_scale_ / static_cast<double>(options_.accumulate);
+  (scale == 1.0 ? outcome.loss : outcome.loss * scale).backward();
+  images_ += batch.size();
+  return outcome.loss.detach();
+}
+
+/// Unscales fp16 gradients; false when the update must be skipped.
+bool Trainer::gradients_usable(double loss) {
+  bool usable = std::isfinite(loss);
+  if (usable && options_.precision == "fp16") {
+    std::vector<torch::Tensor> grads;
+    for (const auto& group : optimizer_->groups())
+      for (const auto& [name, parameter] : group.parameters)
+        if (parameter.grad().defined()) grads.push_back(parameter.grad());
+    torch::_foreach_mul_(grads, 1.0 / loss_scale_);
+    usable = std::isfinite(torch::stack(torch::_foreach_norm(grads)).sum().item<double>());
+    // The usual rule: halve on overflow, double after 2000 clean updates.
+    if (!usable) {
+      loss_scale_ = std::max(1.0, loss_scale_ / 2);
+      scale_age_ = 0;
+      return false;
+    }
+    if (++scale_age_ == 2000) {
+      loss_scale_ *= 2;
+      scale_age_ = 0;
+    }
+  }
+  if (usable) {
+    non_finite_ = 0;
+    return true;
+  }
+  ++non_finite_;
+  core::log_warning("step {}: the loss is {}; the update is skipped ({} in a row)", progress_.step, loss, non_finite_);
+  return false;
+}
+
+/// After several non-finite losses in a row the weights themselves are suspect.
+void Trainer::roll_back_or_fail() {
+  constexpr int patience = 5, most_rollbacks = 2;
+  if (non_finite_ < patience) return;
+  non_finite_ = 0;
+  if (rollbacks_++ == most_rollbacks || !checkpoints_.newest())
+    core::fail(core::Exit::bad_data,
+               "the loss stays non-finite at step {} (after {} returns to a checkpoint). Usual causes: learning rate {:.4g} too high for this batch, fp16 overflow (try "
+               "--precision bf16), or images that are all the same",
+               progress_.step, rollbacks_ - 1, peak_lr_);
+  core::log_warning("the loss stays non-finite: going back to the last checkpoint");
+  restore();
+  const std::int64_t first = progress_.step % progress_.steps_per_epoch * options_.accumulate;
+  loader_->start(method_.plan(set_.samples(), options_.batch, options_.seed, progress_.epoch()), progress_.epoch(), first);
+}
+
+void Trainer::update(std::int64_t number) {
+  // A step's own random numbers depend on (seed, step) alone, so a resumed run draws the same ones.
+  core::Rng step_rng(options_.seed, core::Stream::step, static_cast<std::uint64_t>(progress_.step));
+  torch::manual_seed(step_rng.bits64() >> 1);
+  optimizer_->zero_grad();
+  Outcome outcome;
+  double loss = 0;
+  for (std::int64_t part = 0; part < options_.accumulate; ++part) {
+    const auto batch = loader_->next();
+    if (!batch) core::fail(core::Exit::internal, "the plan of epoch {} ended early", number);
+    if (progress_.step == 0 && part == 0) save_views(*batch);
+    loss += forward_backward(*batch, outcome).item<double>() / static_cast<double>(options_.accumulate);
+  }
+  const double lr = warmup_cosine(peak_lr_, options_.min_lr, options_.warmup_epochs, progress_);
+  if (gradients_usable(loss)) {
+    method_.after_backward(progress_);
+    if (options_.clip > 0) torch::nn::utils::clip_grad_norm_(method_.parameters(), options_.clip);
+    const double decay = options_.weight_decay_end < 0 ? options_.weight_decay : cosine(options_.weight_decay, options_.weight_decay_end, progress_.share());
+    optimizer_->step(lr, peak_lr_, decay);
+    method_.after_update(progress_);
+    epoch_loss_ += loss;
+    ++epoch_steps_;
+  }
+  ++progress_.step;
+  if (progress_.step % options_.log_every == 0) log_step(outcome, loss, lr);
+  bar_->advance(1, fmt::format("loss {:.4f}", loss));
+  roll_back_or_fail();
+}
+
+void Trainer::log_step(const Outcome& outcome, double loss, double lr) {
+  json line = {{"type", "step"}, {"step", progress_.step}, {"epoch", progress_.epochs()}, {"loss", loss}, {"lr", lr}};
+  const double spread = outcome.embedding.defined() ? collapse_.spread(outcome.embedding) : 1.0;
+  if (outcome.embedding.defined()) line["feature_std"] = spread;
+  for (const auto& [name, value] : outcome.scalars) line[name] = value;
+  metrics_->write(line);
+  if (const auto warning = collapse_.look(spread, loss, outcome.uniform_loss)) core::log_warning("step {}: {}", progress_.step, *warning);
+
+  const double now = core::monotonic_seconds(), wait = loader_->times().wait, seconds = std::max(1e-9, now - logged_);
+  timings_->write({{"type", "step"},
+                   {"step", progress_.step},
+                   {"epoch", progress_.epochs()},
+                   {"images_per_second", static_cast<double>(images_ - logged_images_) / seconds},
+                   {"data_wait", std::max(0.0, wait - logged_wait_) / seconds}});
+  logged_ = now;
+  logged_images_ = images_;
+  logged_wait_ = wait;
+}
+
+void Trainer::save_views(const data::Batch& batch) {
+  std::vector<std::vector<data::Image>> rows;
+  for (std::int64_t i = 0; i < std::min<std::int64_t>(batch.size(), 12); ++i) {
+    auto& row = rows.emplace_back();
+    for (const auto& view : batch.views) {
+      data::Image image(view.height, view.width, view.channels);
+      const auto bytes = static_cast<std::ptrdiff_t>(image.pixels.size());
+      std::copy_n(view.pixels.begin() + i * bytes, bytes, image.pixels.begin());
+      row.push_back(std::move(image));
+    }
+  }
+  core::write_atomically(folder_ / "views.png", data::encode_png(data::contact_sheet(rows)));
+}
+
+void Trainer::epoch(std::int64_t number) {
+  const std::int64_t done = progress_.step - number * progress_.steps_per_epoch;
+  if (done == 0) {
+    EpochContext context;
+    context.progress = progress_;
+    context.embed_all = [&](nn::Backbone& network, const std::string& layer, const std::string& stage) {
+      EmbedOptions embedding;
+      embedding.workers = run_.loader.workers;
+      embedding.layer = layer;
+      embedding.progress = true;
+      embedding.title = stage;
+      const double begin = core::monotonic_seconds();
+      auto embedded = embed(network, set_.normalisation(), method_.views(set_.image()).at(0).recipe.size, set_.source(), {}, device_, embedding);
+      timings_->write({{"type", "stage"}, {"stage", stage}, {"epoch", number}, {"seconds", core::monotonic_seconds() - begin}});
+      return embedded;
+    };
+    method_.before_epoch(context);
+  }
+  loader_->start(method_.plan(set_.samples(), options_.batch, options_.seed, number), number, done * options_.accumulate);
+  logged_ = core::monotonic_seconds();
+  method_.train();
+  const std::int64_t last = std::min(progress_.total_steps, (number + 1) * progress_.steps_per_epoch);
+  while (progress_.step < last) {
+    update(progress_.epoch());
+    if (progress_.epoch() < number) return;  // rolled back past this epoch's start
+    const bool due = (options_.checkpoint_minutes > 0 && core::monotonic_seconds() - saved_ > options_.checkpoint_minutes * 60) ||
+                     (options_.checkpoint_steps > 0 && progress_.step % options_.checkpoint_steps == 0);
+    if (progress_.step < last) {
+      if (due) checkpoint();
+      stop_if_asked();
+    }
+  }
+  finish_epoch(number);
+}
+
+void Trainer::finish_epoch(std::int64_t number) {
+  json line = {{"type", "epoch"}, {"epoch", number + 1}, {"step", progress_.step}};
+  if (epoch_steps_ > 0) line["loss"] = epoch_loss_ / static_cast<double>(epoch_steps_);
+  epoch_loss_ = 0;
+  epoch_steps_ = 0;
+  const bool last = progress_.step >= progress_.total_steps;
+  if (knn_ && knn_->usable() && ((number + 1) % options_.knn_every == 0 || last)) {
+    const double begin = core::monotonic_seconds();
+    const auto result = knn_->evaluate(*method_.backbone(), set_.normalisation(), method_.views(set_.image()).at(0).recipe.size, device_, run_.loader.workers);
+    line["knn"] = result.accuracy;
+    line["effective_rank"] = result.effective_rank;
+    line["feature_spread"] = result.spread;
+    timings_->write({{"type", "stage"}, {"stage", "online kNN"}, {"epoch", number + 1}, {"seconds", core::monotonic_seconds() - begin}});
+    core::log_info("epoch {}/{}: loss {:.4f}, online kNN {:.1f} %, effective rank {:.1f}", number + 1, options_.epochs, line.value("loss", 0.0), 100 * result.accuracy,
+                   result.effective_rank);
+  } else {
+    core::log_info("epoch {}/{}: loss {:.4f}", number + 1, options_.epochs, line.value("loss", 0.0));
+  }
+  metrics_->write(line);
+  timings_->write({{"type", "epoch"}, {"epoch", number + 1}, {"seconds", seconds_before_ + core::monotonic_seconds() - started_}});
+  const bool due = (options_.checkpoint_minutes > 0 && core::monotonic_seconds() - saved_ > options_.checkpoint_minutes * 60) ||
+                   (options_.checkpoint_epochs > 0 && (number + 1) % options_.checkpoint_epochs == 0);
+  if (!last && due) checkpoint();
+  if (!last) stop_if_asked();
+}
+
+/// The record of the run: what was done, which files tell of it, which items were bad.
+json Trainer::training_facts() const {
+  const auto file = [&](const char* name) {
+    const fs::path path = folder_ / name;
+    return json{{"path", path.string()}, {"digest", core::digest_of_file(path)}};
+  };
+  json facts = {{"epochs", progress_.epochs()},
+                {"steps", progress_.step},
+                {"batch", options_.batch * options_.accumulate},
+                {"images", progress_.step * options_.batch * options_.accumulate},
+                {"split", options_.split},
+                {"samples", set_.samples()},
+                {"files", {{"metrics", file("metrics.jsonl")}, {"views", file("views.png")}}}};
+  json bad = json::array();
+  for (const auto& item : loader_->bad_items()) bad.push_back({{"name", item.name}, {"reason", item.reason}});
+  if (!bad.empty()) facts["bad_items"] = std::move(bad);
+  if (run_.provenance) {  // what differs between two runs of the same command
+    facts["seconds"] = seconds_before_ + core::monotonic_seconds() - started_;
+    facts["files"]["timings"] = file("timings.jsonl");
+  }
+  return facts;
+}
+
+manifest::Model Trainer::export_model() {
+  manifest::Model model;
+  const auto network = method_.backbone();
+  const auto views = method_.views(set_.image());
+  model.method = run_.method;
+  model.architecture = nn::to_json(network->options());
+  model.weights.path = folder_ / "weights.safetensors";
+  model.weights.digest = nn::save_tensors(model.weights.path, nn::named_state(*network));
+  model.input = {views.at(0).recipe.size, views.at(0).recipe.size, set_.channels()};
+  model.mean = set_.normalisation().mean;
+  model.stddev = set_.normalisation().stddev;
+  model.feature_dim = network->feature_dim();
+  model.config = run_.config;
+  for (const auto& [name, head] : method_.heads()) {
+    manifest::File file{folder_ / ("head-" + name + ".safetensors"), ""};
+    file.digest = nn::save_tensors(file.path, nn::named_state(*head));
+    model.heads[name] = {{"weights", {{"path", file.path.string()}, {"digest", file.digest}}}};
+  }
+  metrics_->sync();
+  timings_->sync();
+  model.training = training_facts();
+  model.dataset = run_.dataset;
+  return model;
+}
+
+manifest::Model Trainer::train() {
+  restore();
+  core::log_info("{}: {} images, {} epochs of {} steps, batch {}{}, learning rate {:.4g} ({} x {} / {}), {}", run_.method, set_.samples(), options_.epochs,
+                 progress_.steps_per_epoch, options_.batch, options_.accumulate > 1 ? fmt::format(" x {}", options_.accumulate) : "", peak_lr_, options_.lr,
+                 options_.batch * options_.accumulate, std::max<std::int64_t>(options_.lr_batch, 1), options_.device);
+  bar_ = std::make_unique<core::Progress>(run_.method, progress_.total_steps, "steps");
+  bar_->advance(progress_.step);
+  while (progress_.step < progress_.total_steps) epoch(progress_.epoch());
+  bar_->finish();
+  checkpoint();  // a later run with more epochs can start from here
+  return export_model();
+}
+
+}  // namespace
+
+manifest::Model pretrain(Run& run) {
+  core::catch_stop_signals();
+  const RunFolder folder(run.folder, run.identity);
+  if (const fs::path finished = folder.path() / "model.json"; fs::exists(finished)) {
+    core::log_info("{}: finished already", finished.string());
+    return manifest::read<manifest::Model>(finished.string());
+  }
+  return Trainer(run, folder).train();
+}
+
+}  // namespace selfsight::train
