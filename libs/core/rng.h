@@ -12,7 +12,7 @@
 namespace selfsight::core {
 
 /// What a stream is for; part of its key, so that two uses of one (seed, epoch, sample) never share numbers.
-enum class Stream : std::uint32_t { view = 1, shuffle = 2, mate = 3, split = 4, init = 5, step = 6, eval = 7, test = 99 };
+enum class Stream : std::uint32_t { view = 1, shuffle = 2, mate = 3, split = 4, init = 5, step = 6, eval = 7, replace = 8, test = 99 };
 
 /// One block of Philox4x32-10: four words from a counter of four and a key of two.
 constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {
@@ -66,7 +66,8 @@ class Rng {
   std::uint64_t below(std::uint64_t bound) {
     for (;;) {
       const std::uint64_t word = bits64();
-      const unsigned __int128 product = static_cast<unsigned __int128>(word) * bound;
+      __extension__ using Wide = unsigned __int128;  // beyond ISO C++, in every compiler that matters
+      const Wide product = static_cast<Wide>(word) * bound;
       const auto low = static_cast<std::uint64_t>(product);
       if (low >= bound || low >= (0 - bound) % bound) return static_cast<std::uint64_t>(product >> 64);
     }

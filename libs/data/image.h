@@ -15,6 +15,11 @@ struct Image {
 
   Image() = default;
   Image(std::int64_t h, std::int64_t w, std::int64_t c) : height(h), width(w), channels(c), pixels(static_cast<std::size_t>(h * w * c)) {}
+  /// Takes a new shape, keeping the buffer; the pixels are then unspecified.
+  void reshape(std::int64_t h, std::int64_t w, std::int64_t c) {
+    height = h, width = w, channels = c;
+    pixels.resize(static_cast<std::size_t>(h * w * c));
+  }
   [[nodiscard]] bool empty() const { return pixels.empty(); }
   std::uint8_t* row(std::int64_t y) { return pixels.data() + y * width * channels; }
   [[nodiscard]] const std::uint8_t* row(std::int64_t y) const { return pixels.data() + y * width * channels; }
@@ -35,6 +40,12 @@ inline constexpr std::int64_t max_pixels = std::int64_t{1} << 28;
 /// EXIF orientation honoured; other formats through OpenCV, loaded when first needed. Thread-safe.
 /// Error: bad_data naming `name` (empty, truncated, unknown format, more than max_pixels).
 Image decode(const Stored& stored, std::int64_t channels, const std::string& name);
+/// The same into an image whose buffer is used again.
+void decode_into(const Stored& stored, std::int64_t channels, const std::string& name, Image& out);
+/// ITU-R 601-2 luma of a pixel, with PIL's rounding.
+constexpr std::uint8_t luma(int red, int green, int blue) {
+  return static_cast<std::uint8_t>((19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16);
+}
 
 /// PNG bytes of an image. JPEG bytes at `quality` 1..100.
 std::vector<std::byte> encode_png(const Image& image);

@@ -21,10 +21,10 @@ struct ViewBatch {
 };
 
 struct Batch {
-  std::int64_t epoch = 0, index = 0;       ///< index of the batch in its epoch
-  std::vector<std::int64_t> samples;       ///< index in the source
-  std::vector<std::int64_t> mates;         ///< -1 without one
-  std::vector<std::int64_t> labels;        ///< -1 without one
+  std::int64_t epoch = 0, index = 0;  ///< index of the batch in its epoch
+  std::vector<std::int64_t> samples;  ///< index in the source
+  std::vector<std::int64_t> mates;    ///< -1 without one
+  std::vector<std::int64_t> labels;   ///< -1 without one
   std::vector<std::int32_t> sources;
   std::vector<ViewBatch> views;
   [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(samples.size()); }
@@ -37,10 +37,10 @@ struct ViewSpec {
 };
 
 struct LoaderOptions {
-  std::int64_t workers = 0;       ///< 0: one per processor
-  std::int64_t prefetch = 4;      ///< batches in the ring
-  std::string on_bad = "fail";    ///< "fail", "skip" (the place repeats the batch's next good sample), "replace" (another sample of the set)
-  double max_bad = 0.001;         ///< share of bad items that is still accepted
+  std::int64_t workers = 0;     ///< 0: one per processor
+  std::int64_t prefetch = 4;    ///< batches in the ring
+  std::string on_bad = "fail";  ///< "fail", "skip" (the place repeats the batch's next good sample), "replace" (another sample of the set)
+  double max_bad = 0.001;       ///< share of bad items that is still accepted
   void describe(core::Options& options);
 };
 
@@ -52,7 +52,7 @@ struct BadItem {
 };
 
 struct LoaderTimes {
-  double wait = 0;                      ///< seconds the consumer waited
+  double wait = 0;                           ///< seconds the consumer waited
   double read = 0, decode = 0, augment = 0;  ///< seconds summed over workers
   std::int64_t images = 0, views = 0;
 };

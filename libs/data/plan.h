@@ -9,8 +9,9 @@ namespace selfsight::data {
 /// One place in a batch.
 struct Draw {
   std::int64_t sample = 0;
-  std::int64_t mate = -1;     ///< a second sample that views marked `of_mate` are made from; -1: the sample itself
-  std::int32_t source = 0;    ///< which of the loader's sources
+  std::int64_t mate = -1;   ///< a second sample that views marked `of_mate` are made from; -1: the sample itself
+  std::int32_t source = 0;  ///< which of the loader's sources
+  std::int32_t repeat = 0;  ///< 0, 1, ... for a sampler that draws a sample again in one epoch: part of the key of its views
 };
 
 using BatchPlan = std::vector<Draw>;

@@ -35,6 +35,8 @@ struct SourceFormat {
 
 /// Opens a split, its subset applied. Errors as the format's.
 std::shared_ptr<const Source> open_split(const manifest::Split& split);
+/// The sample numbers of a subset file, each below `size`. Errors: no_input; bad_data naming the file.
+std::vector<std::int64_t> read_subset(const std::filesystem::path& path, std::int64_t size);
 /// The labels of a whole source; -1 where absent.
 std::vector<std::int64_t> labels_of(const Source& source);
 

@@ -15,32 +15,33 @@ namespace selfsight::data {
 /// The distribution of one kind of view. Operations act in the order of the fields: crop, flip, jitter, grey, blur, solarize.
 struct Recipe {
   std::string name = "view";
-  std::int64_t size = 224;                   ///< side of the (square) view
-  std::string crop = "random";               ///< "random" (random resized), "centre" (resize the short side, cut the middle), "none" (resize whole)
+  std::int64_t size = 224;      ///< side of the (square) view
+  std::string crop = "random";  ///< "random" (random resized), "centre" (resize the short side, cut the middle), "none" (resize whole)
   double scale_min = 0.08, scale_max = 1.0;  ///< area share of a random crop
   double ratio_min = 3.0 / 4, ratio_max = 4.0 / 3;
-  double centre_share = 0.875;               ///< "centre": side / resized short side
-  std::string filter = "bilinear";           ///< or "bicubic"
-  double flip = 0.5;                         ///< probability
-  double jitter = 0.0;                       ///< probability of colour jitter; its four parts act in random order
+  double centre_share = 0.875;      ///< "centre": side / resized short side
+  std::string filter = "bilinear";  ///< or "bicubic"
+  double flip = 0.5;                ///< probability
+  double jitter = 0.0;              ///< probability of colour jitter; its four parts act in random order
   double brightness = 0.0, contrast = 0.0, saturation = 0.0, hue = 0.0;  ///< ranges as torchvision's ColorJitter
-  double grey = 0.0;                         ///< probability
-  double blur = 0.0;                         ///< probability
-  double sigma_min = 0.1, sigma_max = 2.0;   ///< of the blur
-  std::int64_t blur_kernel = 0;              ///< taps; 0: a tenth of the side, made odd, at least 3
-  double solarize = 0.0;                     ///< probability, threshold 128
+  double grey = 0.0;                                                     ///< probability
+  double blur = 0.0;                                                     ///< probability
+  double sigma_min = 0.1, sigma_max = 2.0;                               ///< of the blur
+  std::int64_t blur_kernel = 0;                                          ///< taps; 0: a tenth of the side, made odd, at least 3
+  double solarize = 0.0;                                                 ///< probability, threshold 128
 
   /// Options named <prefix>size, <prefix>scale-min, <prefix>jitter ...
   void describe(core::Options& options, const std::string& prefix);
 };
 
 /// The published recipes, for views of `size` pixels.
-Recipe simclr_recipe(std::int64_t size, double strength = 1.0);          ///< SimCLR, appendix A
-Recipe moco_v2_recipe(std::int64_t size);                                ///< MoCo v2
-std::vector<Recipe> byol_recipes(std::int64_t size);                     ///< BYOL: asymmetric blur and solarize, appendix B
-std::vector<Recipe> multi_crop_recipes(const std::string& style, std::int64_t global, std::int64_t local, std::int64_t locals);  ///< style "swav" or "dino"
-Recipe mae_recipe(std::int64_t size);                                    ///< MAE: crop 0.2-1 bicubic and flip
-Recipe eval_recipe(std::int64_t size);                                   ///< centre crop; "none" when the images already have the size
+Recipe simclr_recipe(std::int64_t size, double strength = 1.0);  ///< SimCLR, appendix A
+Recipe moco_v2_recipe(std::int64_t size);                        ///< MoCo v2
+std::vector<Recipe> byol_recipes(std::int64_t size);             ///< BYOL: asymmetric blur and solarize, appendix B
+std::vector<Recipe> multi_crop_recipes(const std::string& style, std::int64_t global, std::int64_t local,
+                                       std::int64_t locals);  ///< style "swav" or "dino"
+Recipe mae_recipe(std::int64_t size);                         ///< MAE: crop 0.2-1 bicubic and flip
+Recipe eval_recipe(std::int64_t size);                        ///< centre crop; "none" when the images already have the size
 
 /// Where a view came from, in pixels of the decoded (upright) source.
 struct Geometry {
@@ -55,7 +56,7 @@ struct Drawn {
   std::vector<int> jitter_order;  ///< of 0 brightness, 1 contrast, 2 saturation, 3 hue; empty without jitter
   double brightness = 1, contrast = 1, saturation = 1, hue = 0;
   bool grey = false, solarize = false;
-  double blur_sigma = 0;          ///< 0: no blur
+  double blur_sigma = 0;  ///< 0: no blur
 };
 
 /// Draws with torchvision's distributions. The count of numbers used does not depend on what is drawn.

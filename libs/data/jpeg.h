@@ -1,0 +1,21 @@
+// JPEG through TurboJPEG; used by decode().
+#pragma once
+
+#include "data/image.h"
+
+namespace selfsight::data {
+
+bool is_jpeg(std::span<const std::byte> bytes);
+/// What the application segments of a JPEG say about its pixels.
+struct JpegMarks {
+  int orientation = 1;  ///< EXIF, 1..8
+  bool adobe = false;   ///< an Adobe segment: CMYK values are stored inverted
+};
+/// Never fails: what cannot be understood keeps its default.
+JpegMarks jpeg_marks(std::span<const std::byte> bytes);
+/// As decode_into.
+void decode_jpeg(std::span<const std::byte> bytes, std::int64_t channels, const std::string& name, Image& out);
+/// Turns an image upright from an EXIF orientation (1..8).
+void turn_upright(Image& image, int orientation);
+
+}  // namespace selfsight::data

@@ -1,0 +1,394 @@
+#include "data/loader.h"
+
+#include "core/error.h"
+#include "core/progress.h"
+#include "core/registry.h"
+#include "core/threads.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <thread>
+
+namespace selfsight::data {
+namespace {
+
+using core::Exit;
+using core::fail;
+
+/// Batches that nobody holds, for the next use of their buffers. Outlives the loader while a batch is held.
+class Ring {
+ public:
+  explicit Ring(std::size_t most) : most_(most) {}
+  std::unique_ptr<Batch> take() {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) return std::make_unique<Batch>();
+    std::unique_ptr<Batch> batch = std::move(free_.back());
+    free_.pop_back();
+    return batch;
+  }
+  void give(std::unique_ptr<Batch> batch) {
+    const std::lock_guard lock(mutex_);
+    if (free_.size() < most_) free_.push_back(std::move(batch));
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Batch>> free_;
+  std::size_t most_;
+};
+
+std::shared_ptr<Batch> lend(const std::shared_ptr<Ring>& ring) {
+  return {ring->take().release(), [ring](Batch* batch) { ring->give(std::unique_ptr<Batch>(batch)); }};
+}
+
+/// A batch that is being made. Workers write to disjoint places of it; the counts are guarded by the loader's mutex.
+struct Making {
+  std::shared_ptr<Batch> batch;
+  const BatchPlan* plan = nullptr;
+  std::int64_t left = 0;                ///< places not yet made
+  std::map<std::int64_t, BadItem> bad;  ///< by place; guarded
+  std::vector<BadItem> replaced;        ///< bad items whose place was filled after all; guarded
+  std::exception_ptr error;             ///< anything but a bad item, of the lowest place; guarded
+  std::int64_t error_place = 0;
+};
+
+/// A plan under way, kept alive by the workers that read it.
+struct Epoch {
+  EpochPlan plan;
+  std::int64_t number = 0;
+};
+
+/// A thread's images, used again for every sample.
+struct Scratch {
+  Image image, mate, view;
+  LoaderTimes times;
+};
+
+/// An image of an item that cannot be used.
+struct Unusable {
+  BadItem item;
+};
+
+}  // namespace
+
+void LoaderOptions::describe(core::Options& options) {
+  options.add("workers", &workers, "threads that load images; 0: one per processor").range(0, 1024).runtime();
+  options.add("prefetch", &prefetch, "batches made ahead").range(1, 1024).runtime();
+  options.add("on-bad", &on_bad, "what to do with an image that cannot be decoded").choices({"fail", "skip", "replace"});
+  options.add("max-bad", &max_bad, "share of bad images that is still accepted").range(0, 1);
+}
+
+struct Loader::State {
+  std::vector<std::shared_ptr<const Source>> sources;
+  std::vector<ViewSpec> views;
+  std::uint64_t seed = 0;
+  LoaderOptions options;
+  std::int64_t channels = 1, items = 0, grain = 1;
+  std::shared_ptr<Ring> ring;
+
+  mutable std::mutex mutex;
+  std::condition_variable work, ready;
+  std::shared_ptr<const Epoch> epoch;
+  std::deque<std::shared_ptr<Making>> window;  ///< batches [delivered, opened)
+  std::int64_t opened = 0, delivered = 0;      ///< batches of the epoch
+  std::int64_t next_place = 0;                 ///< in the last opened batch: the first place no worker has taken
+  std::map<std::pair<std::int32_t, std::int64_t>, BadItem> bad;
+  LoaderTimes times;
+  bool stopping = false;
+  std::vector<std::thread> threads;
+
+  void run();
+  std::shared_ptr<Making> open_batch();
+  void make(const Epoch& current, Making& making, std::int64_t place, Scratch& scratch);
+  void make_views(const Epoch& current, Making& making, std::int64_t place, const Draw& keys, std::int64_t sample, std::int64_t mate,
+                  Scratch& scratch);
+  void load(std::int64_t sample, std::int32_t source, Image& image, Scratch& scratch) const;
+  void note(Making& making, BadItem item);
+  void repeat_good_places(Making& making) const;
+  [[nodiscard]] const Source& source(std::int32_t index) const { return *sources[static_cast<std::size_t>(index)]; }
+};
+
+Loader::Loader(std::vector<std::shared_ptr<const Source>> sources, std::vector<ViewSpec> views, std::uint64_t seed,
+               const LoaderOptions& options)
+    : state_(std::make_unique<State>()) {
+  State& s = *state_;
+  s.sources = std::move(sources);
+  s.views = std::move(views);
+  s.seed = seed;
+  s.options = options;
+  if (s.sources.empty() || s.views.empty()) fail(Exit::internal, "a loader needs a source and a view");
+  for (const auto& source : s.sources) {
+    s.channels = std::max(s.channels, source->channels());
+    s.items += source->size();
+  }
+  s.ring = std::make_shared<Ring>(static_cast<std::size_t>(options.prefetch) + 1);
+  const std::int64_t workers = options.workers > 0 ? options.workers : core::default_threads();
+  try {
+    for (std::int64_t i = 0; i < workers; ++i) s.threads.emplace_back([&s] { s.run(); });
+  } catch (...) {
+    if (s.threads.empty()) throw;  // fewer threads than asked for do the same work
+  }
+}
+
+Loader::~Loader() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->stopping = true;
+  }
+  state_->work.notify_all();
+  for (std::thread& thread : state_->threads) thread.join();
+}
+
+void Loader::start(EpochPlan plan, std::int64_t epoch, std::int64_t first) {
+  State& s = *state_;
+  for (const BatchPlan& batch : plan) {
+    for (const Draw& draw : batch) {
+      if (draw.source < 0 || static_cast<std::size_t>(draw.source) >= s.sources.size())
+        fail(Exit::internal, "the plan names source {} of {}", draw.source, s.sources.size());
+      const std::int64_t size = s.source(draw.source).size();
+      if (draw.sample < 0 || draw.sample >= size || draw.mate >= size)
+        fail(Exit::internal, "the plan names sample {} (mate {}) of {}", draw.sample, draw.mate, size);
+    }
+  }
+  auto next = std::make_shared<Epoch>(Epoch{std::move(plan), epoch});
+  {
+    const std::lock_guard lock(s.mutex);
+    s.window.clear();
+    s.delivered = s.opened = std::clamp<std::int64_t>(first, 0, static_cast<std::int64_t>(next->plan.size()));
+    s.next_place = 0;
+    const std::int64_t batch = next->plan.empty() ? 1 : static_cast<std::int64_t>(next->plan.front().size());
+    // Small enough that all threads share a batch, large enough that taking work costs nothing beside it.
+    s.grain = std::clamp<std::int64_t>(batch / (4 * static_cast<std::int64_t>(s.threads.size())), 1, 32);
+    s.epoch = std::move(next);
+  }
+  s.work.notify_all();
+}
+
+std::shared_ptr<const Batch> Loader::next() {
+  State& s = *state_;
+  std::unique_lock lock(s.mutex);
+  if (!s.epoch) fail(Exit::internal, "a loader gives batches only after start()");
+  if (s.delivered == static_cast<std::int64_t>(s.epoch->plan.size())) return nullptr;
+  const double begin = core::monotonic_seconds();
+  s.ready.wait(lock, [&] { return !s.window.empty() && s.window.front()->left == 0; });
+  s.times.wait += core::monotonic_seconds() - begin;
+  const std::shared_ptr<Making> made = std::move(s.window.front());
+  s.window.pop_front();
+  ++s.delivered;
+  // Counted here and not where they are found, so that the batch that breaks the limit does not depend on the workers.
+  for (const BadItem& item : made->replaced) s.bad.try_emplace({item.source, item.sample}, item);
+  for (const auto& [place, item] : made->bad) s.bad.try_emplace({item.source, item.sample}, item);
+  s.work.notify_all();
+  if (made->error) std::rethrow_exception(made->error);
+  const auto bad = static_cast<std::int64_t>(s.bad.size());
+  if (s.options.on_bad == "fail" && !made->bad.empty()) {
+    fail(Exit::bad_data, "{} (--on-bad skip or replace goes on without it; ssl-data check lists all such items)",
+         made->bad.begin()->second.reason);
+  }
+  if (static_cast<double>(bad) > s.options.max_bad * static_cast<double>(s.items)) {
+    fail(Exit::bad_data, "{} of {} items are bad, more than the share of {} that --max-bad accepts; one of them: {}", bad, s.items,
+         s.options.max_bad, s.bad.begin()->second.reason);
+  }
+  if (static_cast<std::int64_t>(made->bad.size()) == made->batch->size()) {
+    fail(Exit::bad_data, "batch {} of epoch {} has no good item; the first: {}", made->batch->index, made->batch->epoch,
+         made->bad.begin()->second.reason);
+  }
+  return made->batch;
+}
+
+std::vector<BadItem> Loader::bad_items() const {
+  const std::lock_guard lock(state_->mutex);
+  std::vector<BadItem> items;
+  for (const auto& [key, item] : state_->bad) items.push_back(item);
+  return items;
+}
+
+LoaderTimes Loader::times() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->times;
+}
+
+// Called with the mutex held.
+std::shared_ptr<Making> Loader::State::open_batch() {
+  auto making = std::make_shared<Making>();
+  making->plan = &epoch->plan[static_cast<std::size_t>(opened)];
+  const auto count = static_cast<std::int64_t>(making->plan->size());
+  making->left = count;
+  making->batch = lend(ring);
+  Batch& batch = *making->batch;
+  batch.epoch = epoch->number;
+  batch.index = opened;
+  batch.views.resize(views.size());
+  const auto places = static_cast<std::size_t>(count);
+  batch.samples.resize(places);
+  batch.mates.resize(places);
+  batch.labels.resize(places);
+  batch.sources.resize(places);
+  for (std::size_t v = 0; v < views.size(); ++v) {
+    ViewBatch& view = batch.views[v];
+    view.count = count;
+    view.height = view.width = views[v].recipe.size;
+    view.channels = channels;
+    view.pixels.resize(static_cast<std::size_t>(count * view.height * view.width * channels));
+    view.geometry.resize(places);
+  }
+  ++opened;
+  next_place = 0;
+  window.push_back(making);
+  return making;
+}
+
+void Loader::State::run() {
+  Scratch scratch;
+  std::unique_lock lock(mutex);
+  for (;;) {
+    std::shared_ptr<Making> making;
+    work.wait(lock, [&] {
+      if (stopping) return true;
+      if (!epoch) return false;
+      if (!window.empty() && next_place < static_cast<std::int64_t>(window.back()->plan->size())) return true;
+      return opened < static_cast<std::int64_t>(epoch->plan.size()) && opened < delivered + options.prefetch;
+    });
+    if (stopping) return;
+    const std::shared_ptr<const Epoch> current = epoch;
+    if (!window.empty() && next_place < static_cast<std::int64_t>(window.back()->plan->size())) {
+      making = window.back();
+    } else {
+      making = open_batch();
+    }
+    const std::int64_t begin = next_place;
+    const std::int64_t end = std::min(begin + grain, static_cast<std::int64_t>(making->plan->size()));
+    next_place = end;
+    lock.unlock();
+    scratch.times = {};
+    for (std::int64_t place = begin; place < end; ++place) make(*current, *making, place, scratch);
+    lock.lock();
+    times.read += scratch.times.read;
+    times.decode += scratch.times.decode;
+    times.augment += scratch.times.augment;
+    times.images += scratch.times.images;
+    times.views += scratch.times.views;
+    making->left -= end - begin;
+    if (making->left == 0) {
+      if (!making->bad.empty()) repeat_good_places(*making);
+      ready.notify_all();
+    }
+  }
+}
+
+void Loader::State::load(std::int64_t sample, std::int32_t index, Image& image, Scratch& scratch) const {
+  const Source& from = source(index);
+  try {
+    const double begin = core::monotonic_seconds();
+    const Stored stored = from.read(sample);
+    const double read = core::monotonic_seconds();
+    // The name is made only for a message: most sources have to build it.
+    decode_into(stored, channels, {}, image);
+    const double decoded = core::monotonic_seconds();
+    scratch.times.read += read - begin;
+    scratch.times.decode += decoded - read;
+    ++scratch.times.images;
+  } catch (const core::Error& error) {
+    if (error.exit() != Exit::bad_data && error.exit() != Exit::no_input && error.exit() != Exit::io) throw;
+    const std::string name = from.name(sample), what = error.what();
+    throw Unusable{{sample, index, name, what.starts_with(": ") ? name + what : what}};
+  }
+}
+
+void Loader::State::note(Making& making, BadItem item) {
+  const std::lock_guard lock(mutex);
+  making.replaced.push_back(std::move(item));
+}
+
+// Makes one place of a batch, with the policy for bad items.
+void Loader::State::make(const Epoch& current, Making& making, std::int64_t place, Scratch& scratch) {
+  const Draw draw = (*making.plan)[static_cast<std::size_t>(place)];
+  constexpr std::uint64_t attempts = 64;
+  std::optional<BadItem> first;
+  try {
+    std::int64_t sample = draw.sample, mate = draw.mate;
+    for (std::uint64_t attempt = 0;; ++attempt) {
+      try {
+        make_views(current, making, place, draw, sample, mate, scratch);
+        return;
+      } catch (Unusable& unusable) {
+        if (options.on_bad != "replace" || attempt == attempts) {
+          const std::lock_guard lock(mutex);
+          making.bad.emplace(place, std::move(unusable.item));
+          return;
+        }
+        if (unusable.item.sample == sample) {
+          core::Rng rng(seed, core::Stream::replace, static_cast<std::uint64_t>(draw.sample), attempt,
+                        static_cast<std::uint64_t>(draw.source));
+          sample = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(source(draw.source).size())));
+          if (mate == unusable.item.sample) mate = -1;
+        } else {
+          mate = -1;  // without its mate, a sample is its own
+        }
+        note(making, std::move(unusable.item));
+      }
+    }
+  } catch (...) {
+    const std::lock_guard lock(mutex);
+    if (!making.error || place < making.error_place) {
+      making.error = std::current_exception();
+      making.error_place = place;
+    }
+  }
+}
+
+void Loader::State::make_views(const Epoch& current, Making& making, std::int64_t place, const Draw& keys, std::int64_t sample,
+                               std::int64_t mate, Scratch& scratch) {
+  Batch& batch = *making.batch;
+  const auto at = static_cast<std::size_t>(place);
+  batch.samples[at] = sample;
+  batch.mates[at] = mate;
+  batch.sources[at] = keys.source;
+  batch.labels[at] = source(keys.source).label(sample);
+  load(sample, keys.source, scratch.image, scratch);
+  const bool mates = mate >= 0 && std::any_of(views.begin(), views.end(), [](const ViewSpec& view) { return view.of_mate; });
+  if (mates) load(mate, keys.source, scratch.mate, scratch);
+  const double begin = core::monotonic_seconds();
+  for (std::size_t v = 0; v < views.size(); ++v) {
+    const Image& image = views[v].of_mate && mates ? scratch.mate : scratch.image;
+    // The anchor's number stands for a mate's view too: the view's own number tells the two apart.
+    core::Rng rng(seed, core::Stream::view, static_cast<std::uint64_t>(current.number), static_cast<std::uint64_t>(keys.sample),
+                  v | static_cast<std::uint64_t>(keys.source) << 16 | static_cast<std::uint64_t>(keys.repeat) << 32);
+    const Drawn drawn = draw(views[v].recipe, image.height, image.width, rng);
+    apply(image, views[v].recipe, drawn, scratch.view);
+    ViewBatch& view = batch.views[v];
+    view.geometry[at] = drawn.geometry;
+    std::memcpy(view.pixels.data() + at * scratch.view.pixels.size(), scratch.view.pixels.data(), scratch.view.pixels.size());
+  }
+  scratch.times.augment += core::monotonic_seconds() - begin;
+  scratch.times.views += static_cast<std::int64_t>(views.size());
+}
+
+// "skip": a bad place shows the next good one of its batch, so that every batch keeps its size.
+void Loader::State::repeat_good_places(Making& making) const {
+  Batch& batch = *making.batch;
+  const std::int64_t count = batch.size();
+  if (static_cast<std::int64_t>(making.bad.size()) == count) return;
+  for (const auto& [place, item] : making.bad) {
+    std::int64_t good = place;
+    while (making.bad.contains(good)) good = (good + 1) % count;
+    const auto to = static_cast<std::size_t>(place), from = static_cast<std::size_t>(good);
+    batch.samples[to] = batch.samples[from];
+    batch.mates[to] = batch.mates[from];
+    batch.labels[to] = batch.labels[from];
+    batch.sources[to] = batch.sources[from];
+    for (ViewBatch& view : batch.views) {
+      const auto bytes = static_cast<std::size_t>(view.height * view.width * view.channels);
+      std::memcpy(view.pixels.data() + to * bytes, view.pixels.data() + from * bytes, bytes);
+      view.geometry[to] = view.geometry[from];
+    }
+  }
+}
+
+}  // namespace selfsight::data

@@ -1,0 +1,58 @@
+#include "data/plan.h"
+
+#include "core/error.h"
+#include "core/rng.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace selfsight::data {
+namespace {
+
+EpochPlan in_batches(const std::vector<std::int64_t>& samples, std::int64_t batch, bool drop_last) {
+  if (batch < 1) core::fail(core::Exit::internal, "a batch of {} samples", batch);
+  EpochPlan plan;
+  const auto count = static_cast<std::int64_t>(samples.size());
+  for (std::int64_t begin = 0; begin < count; begin += batch) {
+    const std::int64_t end = std::min(begin + batch, count);
+    if (drop_last && end - begin < batch) break;
+    BatchPlan& draws = plan.emplace_back();
+    draws.reserve(static_cast<std::size_t>(end - begin));
+    for (std::int64_t i = begin; i < end; ++i) draws.push_back({.sample = samples[static_cast<std::size_t>(i)]});
+  }
+  return plan;
+}
+
+std::vector<std::int64_t> all_samples(std::int64_t count) {
+  std::vector<std::int64_t> samples(static_cast<std::size_t>(count));
+  std::iota(samples.begin(), samples.end(), 0);
+  return samples;
+}
+
+}  // namespace
+
+EpochPlan shuffled_plan(std::int64_t count, std::int64_t batch, std::uint64_t seed, std::int64_t epoch, bool drop_last) {
+  std::vector<std::int64_t> samples = all_samples(count);
+  core::Rng rng(seed, core::Stream::shuffle, static_cast<std::uint64_t>(epoch));
+  rng.shuffle(samples);
+  return in_batches(samples, batch, drop_last);
+}
+
+EpochPlan sequential_plan(std::int64_t count, std::int64_t batch) { return in_batches(all_samples(count), batch, false); }
+
+void draw_mates(EpochPlan& plan, const MatesTable& table, std::uint64_t seed, std::int64_t epoch) {
+  if (table.per_sample < 1) core::fail(core::Exit::internal, "a table of mates without mates");
+  const auto rows = static_cast<std::int64_t>(table.mates.size()) / table.per_sample;
+  for (BatchPlan& batch : plan) {
+    for (Draw& draw : batch) {
+      if (draw.sample < 0 || draw.sample >= rows)
+        core::fail(core::Exit::internal, "sample {} has no row in a table of mates of {}", draw.sample, rows);
+      core::Rng rng(seed, core::Stream::mate, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(draw.sample),
+                    static_cast<std::uint64_t>(draw.repeat));
+      const auto choice = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(table.per_sample)));
+      draw.mate = table.mates[static_cast<std::size_t>(draw.sample * table.per_sample + choice)];
+    }
+  }
+}
+
+}  // namespace selfsight::data

@@ -1,0 +1,68 @@
+#include "data/source.h"
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/registry.h"
+
+#include <nlohmann/json.hpp>
+
+namespace selfsight::data {
+namespace {
+
+using core::Exit;
+using core::fail;
+
+/// Some samples of another source.
+class Subset final : public Source {
+ public:
+  Subset(std::unique_ptr<Source> whole, std::vector<std::int64_t> indices) : whole_(std::move(whole)), indices_(std::move(indices)) {}
+  [[nodiscard]] std::int64_t size() const override { return static_cast<std::int64_t>(indices_.size()); }
+  [[nodiscard]] std::int64_t label(std::int64_t index) const override { return whole_->label(at(index)); }
+  [[nodiscard]] std::string name(std::int64_t index) const override { return whole_->name(at(index)); }
+  [[nodiscard]] Stored read(std::int64_t index) const override { return whole_->read(at(index)); }
+  [[nodiscard]] std::int64_t channels() const override { return whole_->channels(); }
+
+ private:
+  [[nodiscard]] std::int64_t at(std::int64_t index) const { return indices_.at(static_cast<std::size_t>(index)); }
+
+  std::unique_ptr<Source> whole_;
+  std::vector<std::int64_t> indices_;
+};
+
+}  // namespace
+
+std::vector<std::int64_t> read_subset(const std::filesystem::path& path, std::int64_t size) {
+  const auto document = nlohmann::json::parse(core::read_text(path), nullptr, false);
+  if (!document.is_array()) fail(Exit::bad_data, "{}: expected a JSON array of sample numbers", path.string());
+  std::vector<std::int64_t> indices;
+  indices.reserve(document.size());
+  for (const auto& item : document) {
+    if (!item.is_number_integer()) fail(Exit::bad_data, "{}: entry {} is no whole number", path.string(), indices.size());
+    const auto index = item.get<std::int64_t>();
+    if (index < 0 || index >= size) fail(Exit::bad_data, "{}: sample {} is outside the source's 0 to {}", path.string(), index, size - 1);
+    indices.push_back(index);
+  }
+  return indices;
+}
+
+std::shared_ptr<const Source> open_split(const manifest::Split& split) {
+  const auto& registry = core::Registry<SourceFormat>::instance();
+  std::unique_ptr<Source> source = registry.find(split.format, "source format").open(split);
+  if (split.subset) {
+    std::vector<std::int64_t> indices = read_subset(split.subset->path, source->size());
+    source = std::make_unique<Subset>(std::move(source), std::move(indices));
+  }
+  if (source->size() != split.count) {
+    fail(Exit::bad_data, "{}: holds {} samples, but its manifest says {}: describe it again with ssl-data", split.root.string(),
+         source->size(), split.count);
+  }
+  return source;
+}
+
+std::vector<std::int64_t> labels_of(const Source& source) {
+  std::vector<std::int64_t> labels(static_cast<std::size_t>(source.size()));
+  for (std::int64_t i = 0; i < source.size(); ++i) labels[static_cast<std::size_t>(i)] = source.label(i);
+  return labels;
+}
+
+}  // namespace selfsight::data

@@ -1,0 +1,252 @@
+#include "data/view.h"
+
+#include "core/error.h"
+#include "data/resample.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace selfsight::data {
+namespace {
+
+// The sizes of the two published strengths of colour jitter.
+void set_jitter(Recipe& recipe, double probability, double brightness, double contrast, double saturation, double hue) {
+  recipe.jitter = probability;
+  recipe.brightness = brightness;
+  recipe.contrast = contrast;
+  recipe.saturation = saturation;
+  recipe.hue = hue;
+}
+
+std::int64_t rounded(double value) { return static_cast<std::int64_t>(std::nearbyint(value)); }
+
+// A number of {0 .. bound - 1} from exactly one draw.
+std::int64_t pick(core::Rng& rng, std::int64_t bound) {
+  return std::min(static_cast<std::int64_t>(rng.uniform() * static_cast<double>(bound)), bound - 1);
+}
+
+// torchvision's RandomResizedCrop.get_params.
+Box random_box(const Recipe& recipe, std::int64_t height, std::int64_t width, core::Rng& rng) {
+  const double area = static_cast<double>(height) * static_cast<double>(width);
+  const double log_min = std::log(recipe.ratio_min), log_max = std::log(recipe.ratio_max);
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    const double target = area * rng.uniform(recipe.scale_min, recipe.scale_max);
+    const double ratio = std::exp(rng.uniform(log_min, log_max));
+    const std::int64_t w = rounded(std::sqrt(target * ratio)), h = rounded(std::sqrt(target / ratio));
+    if (w < 1 || h < 1 || w > width || h > height) continue;
+    const std::int64_t y = pick(rng, height - h + 1);
+    const std::int64_t x = pick(rng, width - w + 1);
+    return {x, y, w, h};
+  }
+  const double ratio = static_cast<double>(width) / static_cast<double>(height);
+  std::int64_t w = width, h = height;
+  if (ratio < recipe.ratio_min) {
+    h = std::clamp<std::int64_t>(rounded(static_cast<double>(w) / recipe.ratio_min), 1, height);
+  } else if (ratio > recipe.ratio_max) {
+    w = std::clamp<std::int64_t>(rounded(static_cast<double>(h) * recipe.ratio_max), 1, width);
+  }
+  return {(width - w) / 2, (height - h) / 2, w, h};
+}
+
+// What "centre" resizes the whole image to, and the window it cuts from that.
+struct Centre {
+  std::int64_t height, width;
+  Box window;
+};
+
+Centre centre_of(const Recipe& recipe, std::int64_t height, std::int64_t width) {
+  if (height == recipe.size && width == recipe.size) return {height, width, {0, 0, width, height}};
+  const std::int64_t side = std::max(rounded(static_cast<double>(recipe.size) / recipe.centre_share), recipe.size);
+  const std::int64_t shorter = std::min(height, width), longer = std::max(height, width);
+  const auto stretched = static_cast<std::int64_t>(static_cast<double>(side) * static_cast<double>(longer) / static_cast<double>(shorter));
+  const std::int64_t h = height <= width ? side : stretched, w = height <= width ? stretched : side;
+  const auto margin = [&](std::int64_t from) { return rounded(static_cast<double>(from - recipe.size) / 2.0); };
+  return {h, w, {margin(w), margin(h), recipe.size, recipe.size}};
+}
+
+// The part of the source that the window of the resized image shows.
+Box seen_box(const Centre& centre, std::int64_t height, std::int64_t width) {
+  const double sy = static_cast<double>(height) / static_cast<double>(centre.height),
+               sx = static_cast<double>(width) / static_cast<double>(centre.width);
+  const std::int64_t x = rounded(static_cast<double>(centre.window.x) * sx), y = rounded(static_cast<double>(centre.window.y) * sy);
+  const std::int64_t w = rounded(static_cast<double>(centre.window.width) * sx),
+                     h = rounded(static_cast<double>(centre.window.height) * sy);
+  return {x, y, std::clamp<std::int64_t>(w, 1, width - x), std::clamp<std::int64_t>(h, 1, height - y)};
+}
+
+std::int64_t kernel_of(const Recipe& recipe) {
+  if (recipe.blur_kernel > 0) return recipe.blur_kernel | 1;
+  return std::max<std::int64_t>(recipe.size / 10 | 1, 3);
+}
+
+}  // namespace
+
+void Recipe::describe(core::Options& options, const std::string& prefix) {
+  const auto probability = [&](const std::string& option, double& field, const std::string& help) {
+    options.add(prefix + option, &field, help).range(0, 1);
+  };
+  options.add(prefix + "size", &size, "side of the view in pixels").range(4, 4096);
+  options.add(prefix + "crop", &crop, "random resized crop, the centre, or the whole image").choices({"random", "centre", "none"});
+  options.add(prefix + "scale-min", &scale_min, "smallest share of the area in a random crop").range(1e-4, 1);
+  options.add(prefix + "scale-max", &scale_max, "largest share of the area in a random crop").range(1e-4, 1);
+  options.add(prefix + "ratio-min", &ratio_min, "smallest width / height of a random crop").range(0.01, 100);
+  options.add(prefix + "ratio-max", &ratio_max, "largest width / height of a random crop").range(0.01, 100);
+  options.add(prefix + "centre-share", &centre_share, "side of a centre crop / resized short side").range(0.1, 1);
+  options.add(prefix + "filter", &filter, "resampling filter").choices({"bilinear", "bicubic"});
+  probability("flip", flip, "probability of mirroring");
+  probability("jitter", jitter, "probability of colour jitter");
+  options.add(prefix + "brightness", &brightness, "range of the brightness factor around 1").range(0, 10);
+  options.add(prefix + "contrast", &contrast, "range of the contrast factor around 1").range(0, 10);
+  options.add(prefix + "saturation", &saturation, "range of the saturation factor around 1").range(0, 10);
+  options.add(prefix + "hue", &hue, "largest shift of the hue, in turns of the colour circle").range(0, 0.5);
+  probability("grey", grey, "probability of losing all colour");
+  probability("blur", blur, "probability of a Gaussian blur");
+  options.add(prefix + "sigma-min", &sigma_min, "smallest sigma of the blur in pixels").range(0.01, 100);
+  options.add(prefix + "sigma-max", &sigma_max, "largest sigma of the blur in pixels").range(0.01, 100);
+  options.add(prefix + "blur-kernel", &blur_kernel, "taps of the blur; 0: a tenth of the side").range(0, 255);
+  probability("solarize", solarize, "probability of inverting all values from 128 on");
+}
+
+Recipe simclr_recipe(std::int64_t size, double strength) {
+  Recipe recipe;
+  recipe.size = size;
+  set_jitter(recipe, 0.8, 0.8 * strength, 0.8 * strength, 0.8 * strength, 0.2 * strength);
+  recipe.grey = 0.2;
+  recipe.blur = 0.5;
+  return recipe;
+}
+
+Recipe moco_v2_recipe(std::int64_t size) {
+  Recipe recipe = simclr_recipe(size, 0.5);
+  recipe.scale_min = 0.2;
+  return recipe;
+}
+
+std::vector<Recipe> byol_recipes(std::int64_t size) {
+  Recipe first;
+  first.size = size;
+  first.filter = "bicubic";
+  set_jitter(first, 0.8, 0.4, 0.4, 0.2, 0.1);
+  first.grey = 0.2;
+  Recipe second = first;
+  first.name = "view-1";
+  first.blur = 1.0;
+  second.name = "view-2";
+  second.blur = 0.1;
+  second.solarize = 0.2;
+  return {first, second};
+}
+
+std::vector<Recipe> multi_crop_recipes(const std::string& style, std::int64_t global, std::int64_t local, std::int64_t locals) {
+  std::vector<Recipe> recipes;
+  if (style == "swav") {
+    for (std::int64_t i = 0; i < 2 + locals; ++i) {
+      Recipe recipe = simclr_recipe(i < 2 ? global : local);
+      recipe.scale_min = i < 2 ? 0.14 : 0.05;
+      recipe.scale_max = i < 2 ? 1.0 : 0.14;
+      recipes.push_back(recipe);
+    }
+  } else if (style == "dino") {
+    for (std::int64_t i = 0; i < 2 + locals; ++i) {
+      Recipe recipe = byol_recipes(i < 2 ? global : local)[i == 1 ? 1 : 0];
+      recipe.scale_min = i < 2 ? 0.4 : 0.05;
+      recipe.scale_max = i < 2 ? 1.0 : 0.4;
+      if (i >= 2) recipe.blur = 0.5;
+      recipes.push_back(recipe);
+    }
+  } else {
+    core::fail(core::Exit::usage, "unknown style of multi-crop '{}' (known: dino, swav)", style);
+  }
+  for (std::int64_t i = 0; i < 2 + locals; ++i) {
+    recipes[static_cast<std::size_t>(i)].name = i < 2 ? fmt::format("global-{}", i + 1) : fmt::format("local-{}", i - 1);
+  }
+  return recipes;
+}
+
+Recipe mae_recipe(std::int64_t size) {
+  Recipe recipe;
+  recipe.size = size;
+  recipe.scale_min = 0.2;
+  recipe.filter = "bicubic";
+  return recipe;
+}
+
+Recipe eval_recipe(std::int64_t size) {
+  Recipe recipe;
+  recipe.name = "eval";
+  recipe.size = size;
+  recipe.crop = "centre";
+  recipe.flip = 0;
+  return recipe;
+}
+
+Drawn draw(const Recipe& recipe, std::int64_t height, std::int64_t width, core::Rng& rng) {
+  Drawn drawn;
+  drawn.geometry.source_height = height;
+  drawn.geometry.source_width = width;
+  // The attempts of a crop take as many numbers as they need, so they have a stream of their own.
+  core::Rng crop_rng(rng.bits64(), core::Stream::view);
+  if (recipe.crop == "random") {
+    drawn.geometry.box = random_box(recipe, height, width, crop_rng);
+  } else if (recipe.crop == "centre") {
+    drawn.geometry.box = seen_box(centre_of(recipe, height, width), height, width);
+  } else {
+    drawn.geometry.box = {0, 0, width, height};
+  }
+  drawn.geometry.flip = rng.chance(recipe.flip);
+
+  const bool jitter = rng.chance(recipe.jitter);
+  std::array<int, 4> order = {0, 1, 2, 3};
+  for (std::int64_t i = 4; i > 1; --i) std::swap(order[static_cast<std::size_t>(i - 1)], order[static_cast<std::size_t>(pick(rng, i))]);
+  const auto factor = [&](double range) { return rng.uniform(std::max(0.0, 1.0 - range), 1.0 + range); };
+  const double brightness = factor(recipe.brightness), contrast = factor(recipe.contrast), saturation = factor(recipe.saturation);
+  const double hue = rng.uniform(-recipe.hue, recipe.hue);
+  if (jitter) {
+    const std::array<double, 4> ranges = {recipe.brightness, recipe.contrast, recipe.saturation, recipe.hue};
+    for (const int part : order) {
+      if (ranges[static_cast<std::size_t>(part)] > 0) drawn.jitter_order.push_back(part);
+    }
+    drawn.brightness = brightness;
+    drawn.contrast = contrast;
+    drawn.saturation = saturation;
+    drawn.hue = hue;
+  }
+  drawn.grey = rng.chance(recipe.grey);
+  const bool blur = rng.chance(recipe.blur);
+  const double sigma = rng.uniform(recipe.sigma_min, recipe.sigma_max);
+  drawn.blur_sigma = blur ? sigma : 0;
+  drawn.solarize = rng.chance(recipe.solarize);
+  return drawn;
+}
+
+void apply(const Image& image, const Recipe& recipe, const Drawn& drawn, Image& out) {
+  const Interpolation filter = recipe.filter == "bicubic" ? Interpolation::bicubic : Interpolation::bilinear;
+  const Geometry& geometry = drawn.geometry;
+  if (recipe.crop == "centre") {
+    const Centre centre = centre_of(recipe, image.height, image.width);
+    resample(image, {0, 0, image.width, image.height}, centre.height, centre.width, centre.window, filter, geometry.flip, out);
+  } else {
+    crop_resize(image, geometry.box, recipe.size, recipe.size, filter, geometry.flip, out);
+  }
+  for (const int part : drawn.jitter_order) {
+    switch (part) {
+      case 0:
+        adjust_brightness(out, drawn.brightness);
+        break;
+      case 1:
+        adjust_contrast(out, drawn.contrast);
+        break;
+      case 2:
+        adjust_saturation(out, drawn.saturation);
+        break;
+      default:
+        adjust_hue(out, drawn.hue);
+        break;
+    }
+  }
+  if (drawn.grey) to_grey(out);
+  if (drawn.blur_sigma > 0) gaussian_blur(out, kernel_of(recipe), drawn.blur_sigma);
+  if (drawn.solarize) solarize(out, 128);
+}
+
+}  // namespace selfsight::data
