@@ -58,6 +58,9 @@ struct EpochContext {
   std::function<Embedded(nn::Backbone& network, const std::string& layer, const std::string& stage)> embed_all;
 };
 
+/// The specs of some recipes; a size of 0 becomes `image`. Error: usage when that is 0 too (images of different sizes).
+std::vector<data::ViewSpec> view_specs(std::vector<data::Recipe> recipes, std::int64_t image);
+
 class Method : public torch::nn::Module {
  public:
   ~Method() override = default;
@@ -143,6 +146,7 @@ class PairMethod : public Method {
   virtual Pair encode(const torch::Tensor& a, const torch::Tensor& b, const Progress& progress) = 0;
   /// The loss of queries and keys, which may be more rows than the batch has.
   virtual Outcome compare(const Pair& pair, const Progress& progress) = 0;
+  Outcome step(const Views& views, const Progress& progress) override { return compare(encode(views.x.at(0), views.x.at(1), progress), progress); }
 };
 
 }  // namespace selfsight::train

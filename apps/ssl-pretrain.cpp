@@ -1,0 +1,132 @@
+// ssl-pretrain METHOD: every pre-training method, from a data set manifest to a model manifest.
+#include "core/digest.h"
+#include "core/log.h"
+#include "core/progress.h"
+#include "core/tool.h"
+#include "manifest/manifest.h"
+#include "train/trainer.h"
+#include "train/versions.h"
+
+#include <cstdio>
+
+using namespace selfsight;
+using nlohmann::json;
+
+namespace {
+
+core::ToolInfo tool_info() {
+  return {.name = "ssl-pretrain",
+          .purpose = "Pre-trains a network without labels by one of the published methods, and writes a model manifest.",
+          .usage = "ssl-pretrain METHOD [options] [DATASET.json|-]",
+          .examples = {"ssl-data fashion-mnist /usr/share/datasets/fashion-mnist | ssl-pretrain simclr --profile small --epochs 10 -o runs/simclr > model.json",
+                       "ssl-pretrain dino --profile small -o runs/dino cifar10.json | ssl-linear | ssl-report -o page.html",
+                       "ssl-pretrain --list"},
+          .see_also = {"ssl-data", "ssl-linear", "ssl-embed", "ssl-report"},
+          .versions = train::versions()};
+}
+
+/// Options that belong to the tool rather than to a component.
+struct ToolOptions {
+  std::string folder, profile;
+  std::vector<std::string> with;
+  bool no_provenance = false;
+
+  void describe(core::Options& o, const train::MethodEntry& entry) {
+    std::vector<std::string> profiles;
+    for (const auto& [name, values] : entry.profiles) profiles.push_back(name);
+    o.group("Run");
+    o.add("output", &folder, "folder of the run; the same command goes on from its newest checkpoint").letter('o').metavar("DIR").runtime();
+    profile = "published";
+    o.add("profile", &profile, "set of defaults: the paper's, or another").choices(profiles);
+    o.add("with", &with, "modifiers around the method, innermost first").metavar("NAME").choices(train::ModifierRegistry::instance().names());
+    o.add("no-provenance", &no_provenance, "leave out of the manifest what differs between two runs of one command").runtime();
+  }
+};
+
+/// The page of methods, made from what each says of itself.
+void list_methods(bool as_json) {
+  json rows = json::array();
+  for (const auto& name : train::MethodRegistry::instance().names()) {
+    const auto& entry = train::MethodRegistry::instance().find(name, "method");
+    json profiles = json::array();
+    for (const auto& [profile, values] : entry.profiles) profiles.push_back(profile);
+    rows.push_back({{"name", name}, {"title", entry.title}, {"summary", entry.summary}, {"needs", entry.needs}, {"paper", entry.paper}, {"profiles", profiles}});
+    if (!as_json) fmt::print("{:<10} {}\n{:<10} needs: {}\n{:<10} {}\n", name, entry.summary, "", entry.needs, "", entry.paper);
+  }
+  if (as_json) fmt::print("{}\n", rows.dump(2));
+}
+
+/// Default < published < chosen profile, as one layer.
+json profile_values(const train::MethodEntry& entry, const std::string& chosen) {
+  json values = entry.profiles.at("published");
+  if (!chosen.empty() && chosen != "published") {
+    if (!entry.profiles.contains(chosen)) core::fail(core::Exit::usage, "--profile: '{}' is not a profile of {}", chosen, entry.title);
+    values.update(entry.profiles.at(chosen));
+  }
+  return values;
+}
+
+std::shared_ptr<train::Method> wrap(std::shared_ptr<train::Method> method, const std::string& modifiers, std::string& name) {
+  for (std::size_t begin = 0; begin < modifiers.size();) {
+    const std::size_t end = std::min(modifiers.find(',', begin), modifiers.size());
+    const std::string modifier = modifiers.substr(begin, end - begin);
+    method = train::ModifierRegistry::instance().find(modifier, "modifier").make(std::move(method));
+    name = modifier + "(" + name + ")";
+    begin = end + 1;
+  }
+  return method;
+}
+
+void pretrain(core::CommandLine& cli) {
+  std::string name = cli.take_word();
+  for (const auto& argument : cli.argv())
+    if (argument == "--list" || argument == "--list=json") return list_methods(argument.ends_with("json"));
+  if (name.empty()) {
+    cli.info().purpose += " METHOD is one of: " + fmt::format("{}", fmt::join(train::MethodRegistry::instance().names(), ", ")) + " (--list tells of each).";
+    if (!cli.wants_help()) core::fail(core::Exit::usage, "say which method: ssl-pretrain METHOD ... (ssl-pretrain --list shows them)");
+    cli.parse();
+    return;
+  }
+  const auto& entry = train::MethodRegistry::instance().find(name, "method");
+  cli.info().usage = "ssl-pretrain " + name + " [options] [DATASET.json|-]";
+  cli.info().purpose = fmt::format("{}: {}\nPaper: {}\nNeeds: {}.", entry.title, entry.summary, entry.paper, entry.needs);
+
+  train::Run run;
+  ToolOptions tool;
+  run.network = wrap(entry.make(), cli.peek("with"), name);
+  run.method = name;
+  auto& options = cli.options();
+  tool.describe(options, entry);
+  run.network->describe(options);
+  run.backbone.describe(options);
+  run.train.describe(options);
+  run.optimizer.describe(options);
+  run.loader.describe(options);
+  cli.set_profile(profile_values(entry, cli.peek("profile")), "profile");
+  cli.parse();
+
+  if (tool.folder.empty()) core::fail(core::Exit::usage, "say where the run's files go: -o DIR");
+  const double begin = core::monotonic_seconds();
+  const manifest::Document input = manifest::read_document(cli.input());
+  run.dataset = manifest::from_json<manifest::Dataset>(input.json, input.folder, input.origin);
+  run.folder = std::filesystem::absolute(tool.folder);
+  run.provenance = !tool.no_provenance;
+  run.config = options.values();
+  run.identity = options.values(/*identity_only=*/true);
+  run.identity["method"] = run.method;
+  run.identity["dataset"] = core::digest_of(std::string_view(input.json.at("splits").dump()));
+
+  manifest::Model model = train::pretrain(run);
+  const std::filesystem::path file = run.folder / "model.json";
+  if (model.tool.empty()) {  // not a finished run's
+    model.inputs = {manifest::input_entry("dataset", input.origin, input.json)};
+    manifest::stamp(model, "ssl-pretrain", cli.argv(), core::monotonic_seconds() - begin, {.provenance = run.provenance});
+    manifest::emit(manifest::to_json(model, run.folder), file);
+  } else {
+    manifest::emit(manifest::to_json(model, run.folder), "");
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return core::run_tool(argc, argv, tool_info(), pretrain); }

@@ -1,0 +1,75 @@
+#include "methods/byol.h"
+
+#include "nn/ema.h"
+#include "nn/losses.h"
+
+namespace selfsight::methods {
+
+void Byol::describe(core::Options& o) {
+  o.group("BYOL");
+  o.add("ema", &options_.momentum, "tau_base, momentum of the target network at the start; rises to 1").range(0, 1);
+  o.add("dim", &options_.dim, "output of projector and predictor").range(1, 1 << 16);
+  o.add("hidden", &options_.hidden, "hidden width of projector and predictor").range(1, 1 << 16);
+  o.group("Views");
+  options_.view.describe(o, "view-");
+  o.add("view-blurs", &options_.blur, "blur probability of the first and the second view").range(0, 1);
+  o.add("view-solarizes", &options_.solarize, "solarize probability of the first and the second view").range(0, 1);
+}
+
+std::vector<data::ViewSpec> Byol::views(std::int64_t image) const {
+  if (options_.blur.size() != 2 || options_.solarize.size() != 2)
+    core::fail(core::Exit::usage, "--view-blurs and --view-solarizes need two values each, one for each view");
+  std::vector<data::Recipe> recipes(2, options_.view);
+  for (std::size_t i = 0; i < 2; ++i) {
+    recipes[i].blur = options_.blur[i];
+    recipes[i].solarize = options_.solarize[i];
+  }
+  return train::view_specs(recipes, image);
+}
+
+void Byol::build(const train::Setup& setup) {
+  const auto make = [&] {
+    auto backbone = nn::make_backbone(setup.backbone);
+    nn::MlpOptions head{.dims = {backbone->feature_dim(), options_.hidden, options_.dim}, .batch_norm = true};
+    return std::make_shared<nn::Encoder<nn::Mlp>>(std::move(backbone), std::make_shared<nn::Mlp>(head));
+  };
+  online_ = register_module("online", make());
+  target_ = register_module("target", make());
+  nn::copy_state(*target_, *online_);
+  nn::freeze(*target_);
+  predictor_ = register_module("predictor", std::make_shared<nn::Mlp>(nn::MlpOptions{.dims = {options_.dim, options_.hidden, options_.dim}, .batch_norm = true}));
+}
+
+train::Outcome Byol::step(const train::Views& views, const train::Progress&) {
+  // Each view goes through on its own: batch statistics are those of one kind of view.
+  const torch::Tensor z1 = online_->forward(views.x[0]), z2 = online_->forward(views.x[1]);
+  torch::Tensor t1, t2;
+  {
+    const torch::NoGradGuard no_grad;
+    t1 = target_->forward(views.x[0]);
+    t2 = target_->forward(views.x[1]);
+  }
+  train::Outcome out;
+  out.loss = nn::cosine_loss(predictor_->forward(z1), t2) + nn::cosine_loss(predictor_->forward(z2), t1);
+  out.embedding = z1;
+  return out;
+}
+
+void Byol::after_update(const train::Progress& progress) {
+  nn::ema_update(*target_, *online_, train::cosine(options_.momentum, 1.0, progress.share()));
+}
+
+namespace {
+const bool registered = train::MethodRegistry::instance().add(
+    "byol", {.title = "BYOL",
+             .paper = "Grill et al., Bootstrap Your Own Latent, NeurIPS 2020, arXiv 2006.07733",
+             .summary = "Predict, from one view, what a slowly moving copy of the network makes of the other; no negatives.",
+             .needs = "two views",
+             .profiles = {{"published", {{"arch", "resnet50"}, {"optimizer", "lars"}, {"lr", 0.2}, {"batch", 4096}, {"epochs", 1000}, {"warmup-epochs", 10}, {"weight-decay", 1.5e-6}}},
+                          {"small", {{"arch", "resnet18"}, {"stem", "cifar"}, {"view-size", 0}, {"view-scale-min", 0.2}, {"view-blurs", {0.0, 0.0}}, {"view-solarizes", {0.0, 0.2}},
+                                     {"hidden", 1024}, {"ema", 0.99}, {"optimizer", "sgd"}, {"lr", 0.06}, {"lr-batch", 256}, {"batch", 256}, {"epochs", 200},
+                                     {"warmup-epochs", 2}, {"weight-decay", 5e-4}}}},
+             .make = [] { return std::make_shared<Byol>(); }});
+}  // namespace
+
+}  // namespace selfsight::methods

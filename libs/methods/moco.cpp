@@ -1,0 +1,87 @@
+#include "methods/moco.h"
+
+#include "nn/ema.h"
+#include "nn/losses.h"
+
+#include <cmath>
+
+namespace selfsight::methods {
+
+void Moco::describe(core::Options& o) {
+  o.group("MoCo");
+  o.add("temperature", &options_.temperature, "tau of InfoNCE").range(0.001, 10);
+  o.add("ema", &options_.momentum, "m, momentum of the key encoder").range(0, 1);
+  o.add("queue", &options_.queue, "K, keys in the queue").range(1, 1 << 24);
+  o.add("dim", &options_.dim, "dimension of queries and keys").range(1, 1 << 16);
+  o.add("head", &options_.head, "projection head: mlp (v2) or linear (v1)").choices({"mlp", "linear"});
+  o.add("shuffle-groups", &options_.shuffle_groups, "random groups that keys are batch-normalised in, standing for shuffled BN over as many GPUs").range(1, 4096);
+  o.group("Views");
+  options_.view.describe(o, "view-");
+}
+
+std::vector<data::ViewSpec> Moco::views(std::int64_t image) const { return train::view_specs({options_.view, options_.view}, image); }
+
+void Moco::build(const train::Setup& setup) {
+  if (setup.batch % options_.shuffle_groups != 0 || setup.batch / options_.shuffle_groups < 2)
+    core::fail(core::Exit::usage, "--shuffle-groups {}: must divide the batch of {} into groups of at least 2", options_.shuffle_groups, setup.batch);
+  const auto make = [&] {
+    auto backbone = nn::make_backbone(setup.backbone);
+    const std::int64_t features = backbone->feature_dim();
+    nn::MlpOptions head{.dims = {features, features, options_.dim}};
+    if (options_.head == "linear") head.dims = {features, options_.dim};
+    return std::make_shared<nn::Encoder<nn::Mlp>>(std::move(backbone), std::make_shared<nn::Mlp>(head));
+  };
+  query_ = register_module("query", make());
+  key_ = register_module("key", make());
+  nn::copy_state(*key_, *query_);
+  nn::freeze(*key_);
+  queue_ = register_module("queue", std::make_shared<nn::Queue>(options_.queue, options_.dim));
+}
+
+train::PairMethod::Pair Moco::encode(const torch::Tensor& a, const torch::Tensor& b, const train::Progress& progress) {
+  const auto unit = [](const torch::Tensor& x) { return torch::nn::functional::normalize(x, torch::nn::functional::NormalizeFuncOptions().dim(1)); };
+  const torch::Tensor query = unit(query_->forward(a));
+  // Queries and keys of one image must not share their batch statistics, or they give the pair away (section 3.3 of v1). The paper shuffles the
+  // keys over GPUs; here they go through the key encoder in random groups.
+  const torch::NoGradGuard no_grad;
+  torch::Tensor key;
+  if (options_.shuffle_groups > 1) {
+    const torch::Tensor order = torch::randperm(b.size(0), torch::TensorOptions().dtype(torch::kInt64)).to(b.device());
+    std::vector<torch::Tensor> parts;
+    for (const auto& group : b.index_select(0, order).chunk(options_.shuffle_groups)) parts.push_back(key_->forward(group));
+    key = unit(torch::cat(parts)).index_select(0, order.argsort());
+  } else {
+    key = unit(key_->forward(b));
+  }
+  queue_->stage(key, progress.step);
+  return {query, key};
+}
+
+train::Outcome Moco::compare(const Pair& pair, const train::Progress&) {
+  train::Outcome out;
+  out.loss = nn::info_nce(pair.query, pair.key, queue_->rows(), options_.temperature);
+  out.embedding = pair.query;
+  out.uniform_loss = std::log(static_cast<double>(options_.queue) + 1.0);
+  return out;
+}
+
+// The paper updates the key encoder at the start of a step, before the keys are encoded; doing it after the update of the step before is the same
+// (at the very first step the two encoders are equal), and leaves a checkpoint in a state that needs nothing more.
+void Moco::after_update(const train::Progress&) {
+  nn::ema_update(*key_, *query_, options_.momentum);
+  queue_->commit();
+}
+
+namespace {
+const bool registered = train::MethodRegistry::instance().add(
+    "moco", {.title = "MoCo v2",
+             .paper = "He et al., CVPR 2020, arXiv 1911.05722; Chen et al., Improved Baselines with Momentum Contrastive Learning, 2020, arXiv 2003.04297",
+             .summary = "A query finds its key, made by a slowly moving encoder, among a long queue of past keys (InfoNCE).",
+             .needs = "two views",
+             .profiles = {{"published", {{"arch", "resnet50"}, {"optimizer", "sgd"}, {"lr", 0.03}, {"batch", 256}, {"epochs", 200}, {"weight-decay", 1e-4}, {"exclude-1d", false}}},
+                          {"small", {{"arch", "resnet18"}, {"stem", "cifar"}, {"view-size", 0}, {"view-blur", 0.0}, {"queue", 4096}, {"ema", 0.99}, {"temperature", 0.1},
+                                     {"shuffle-groups", 4}, {"lr", 0.06}, {"lr-batch", 256}, {"batch", 256}, {"epochs", 200}, {"weight-decay", 5e-4}}}},
+             .make = [] { return std::make_shared<Moco>(); }});
+}  // namespace
+
+}  // namespace selfsight::methods

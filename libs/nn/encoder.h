@@ -1,0 +1,38 @@
+// A backbone with the head that a loss sees: what most methods train, and what their EMA copies are copies of.
+#pragma once
+
+#include "nn/backbone.h"
+
+#include <vector>
+
+namespace selfsight::nn {
+
+template <class Head>
+class Encoder : public torch::nn::Module {
+ public:
+  Encoder(std::shared_ptr<Backbone> backbone, std::shared_ptr<Head> head)
+      : backbone(register_module("backbone", std::move(backbone))), head(register_module("head", std::move(head))) {}
+
+  /// x: N x C x H x W. Returns the head's output, N x D.
+  torch::Tensor forward(const torch::Tensor& x) { return head->forward(backbone->forward(x).pooled); }
+
+  std::shared_ptr<Backbone> backbone;
+  std::shared_ptr<Head> head;
+};
+
+/// Runs `encoder` once for each run of consecutive views of equal size (the multi-crop of SwAV, section 3.2) and gives the outputs view by view.
+template <class E>
+std::vector<torch::Tensor> forward_by_size(E& encoder, const std::vector<torch::Tensor>& views) {
+  std::vector<torch::Tensor> out;
+  for (std::size_t begin = 0; begin < views.size();) {
+    std::size_t end = begin + 1;
+    while (end < views.size() && views[end].size(2) == views[begin].size(2)) ++end;
+    const auto group = static_cast<std::int64_t>(end - begin);
+    const torch::Tensor joined = group == 1 ? views[begin] : torch::cat(std::vector(views.begin() + static_cast<std::ptrdiff_t>(begin), views.begin() + static_cast<std::ptrdiff_t>(end)));
+    for (const auto& chunk : encoder.forward(joined).chunk(group)) out.push_back(chunk);
+    begin = end;
+  }
+  return out;
+}
+
+}  // namespace selfsight::nn
