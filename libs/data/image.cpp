@@ -6,7 +6,10 @@
 
 #include <zlib.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cstring>
+#include <string_view>
 
 namespace selfsight::data {
 namespace {
@@ -36,6 +39,31 @@ void decode_pixels(const Stored& stored, std::int64_t channels, const std::strin
   }
 }
 
+// "P5" or "P6", width, height and 255 in text, one white space, pixels. What is less plain (comments, 16 bits) is left to others.
+bool decode_pnm(std::span<const std::byte> bytes, std::int64_t channels, const std::string& name, Image& out) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), std::min<std::size_t>(bytes.size(), 40));
+  if (!text.starts_with("P5") && !text.starts_with("P6")) return false;
+  std::int64_t numbers[3] = {0, 0, 0};
+  std::size_t at = 2;
+  for (std::int64_t& number : numbers) {
+    while (at < text.size() && (text[at] == ' ' || text[at] == '\n')) ++at;
+    const auto [end, error] = std::from_chars(text.data() + at, text.data() + text.size(), number);
+    if (error != std::errc()) return false;
+    at = static_cast<std::size_t>(end - text.data());
+  }
+  const std::int64_t width = numbers[0], height = numbers[1], most = numbers[2];
+  if (width < 1 || height < 1 || most != 255 || width > max_pixels || height > max_pixels / width) return false;
+  Stored stored;
+  stored.height = height;
+  stored.width = width;
+  stored.channels = text[1] == '5' ? 1 : 3;
+  const auto pixels = static_cast<std::size_t>(width * height * stored.channels);
+  if (bytes.size() < at + 1 + pixels) fail(Exit::bad_data, "{}: truncated: {} bytes for {} x {} pixels", name, bytes.size(), height, width);
+  stored.bytes = bytes.subspan(at + 1, pixels);
+  decode_pixels(stored, channels, name, out);
+  return true;
+}
+
 void append_number(std::vector<std::byte>& out, std::uint32_t value) {
   for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<std::byte>(value >> shift));
 }
@@ -59,7 +87,7 @@ void decode_into(const Stored& stored, std::int64_t channels, const std::string&
     decode_pixels(stored, channels, name, out);
   } else if (is_jpeg(stored.bytes)) {
     decode_jpeg(stored.bytes, channels, name, out);
-  } else {
+  } else if (!decode_pnm(stored.bytes, channels, name, out)) {
     decode_other(stored.bytes, channels, name, out);
   }
 }
@@ -67,6 +95,15 @@ void decode_into(const Stored& stored, std::int64_t channels, const std::string&
 Image decode(const Stored& stored, std::int64_t channels, const std::string& name) {
   Image out;
   decode_into(stored, channels, name, out);
+  return out;
+}
+
+std::vector<std::byte> encode_pnm(const Image& image) {
+  const std::string head = fmt::format("P{}\n{} {}\n255\n", image.channels == 1 ? 5 : 6, image.width, image.height);
+  const auto* letters = reinterpret_cast<const std::byte*>(head.data());
+  const auto* pixels = reinterpret_cast<const std::byte*>(image.pixels.data());
+  std::vector<std::byte> out(letters, letters + head.size());
+  out.insert(out.end(), pixels, pixels + image.pixels.size());
   return out;
 }
 

@@ -37,7 +37,7 @@ struct Stored {
 inline constexpr std::int64_t max_pixels = std::int64_t{1} << 28;
 
 /// Decodes to `channels` channels (1 or 3; grey is replicated, alpha dropped, 16 bits scaled down). JPEG by libjpeg-turbo with
-/// EXIF orientation honoured; other formats through OpenCV, loaded when first needed. Thread-safe.
+/// EXIF orientation honoured; 8-bit PPM and PGM here, other formats through OpenCV, loaded when first needed. Thread-safe.
 /// Error: bad_data naming `name` (empty, truncated, unknown format, more than max_pixels).
 Image decode(const Stored& stored, std::int64_t channels, const std::string& name);
 /// The same into an image whose buffer is used again.
@@ -47,6 +47,8 @@ constexpr std::uint8_t luma(int red, int green, int blue) {
   return static_cast<std::uint8_t>((19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16);
 }
 
+/// PPM (RGB) or PGM (grey) bytes: the pixels behind a short header, for sets of small images.
+std::vector<std::byte> encode_pnm(const Image& image);
 /// PNG bytes of an image. JPEG bytes at `quality` 1..100.
 std::vector<std::byte> encode_png(const Image& image);
 std::vector<std::byte> encode_jpeg(const Image& image, int quality);

@@ -59,6 +59,31 @@ std::shared_ptr<const Source> open_split(const manifest::Split& split) {
   return source;
 }
 
+manifest::Dataset describe(const std::string& format, const std::filesystem::path& path) {
+  const auto& formats = core::Registry<SourceFormat>::instance();
+  const auto& sets = core::Registry<NamedSet>::instance();
+  if (sets.has(format)) return sets.find(format, "set").describe(path);
+  if (path.empty()) fail(Exit::usage, "{}: give the path of the data", format);
+  if (format != "auto") return formats.find(format, "format").describe(path);
+  if (!std::filesystem::exists(path)) fail(Exit::no_input, "{}: no such file or folder", path.string());
+  std::vector<std::string> fitting;
+  for (const std::string& name : formats.names()) {
+    if (formats.find(name, "format").recognises(path)) fitting.push_back(name);
+  }
+  if (fitting.empty()) fail(Exit::usage, "{}: looks like no known format; name one of {}", path.string(), fmt::join(formats.names(), ", "));
+  if (fitting.size() > 1) fail(Exit::usage, "{}: may be {}: name the format instead of auto", path.string(), fmt::join(fitting, " or "));
+  return formats.find(fitting.front(), "format").describe(path);
+}
+
+std::vector<std::pair<std::string, std::string>> format_summaries() {
+  std::vector<std::pair<std::string, std::string>> out;
+  const auto& formats = core::Registry<SourceFormat>::instance();
+  for (const std::string& name : formats.names()) out.emplace_back(name, formats.find(name, "format").summary);
+  const auto& sets = core::Registry<NamedSet>::instance();
+  for (const std::string& name : sets.names()) out.emplace_back(name, sets.find(name, "set").summary);
+  return out;
+}
+
 std::vector<std::int64_t> labels_of(const Source& source) {
   std::vector<std::int64_t> labels(static_cast<std::size_t>(source.size()));
   for (std::int64_t i = 0; i < source.size(); ++i) labels[static_cast<std::size_t>(i)] = source.label(i);

@@ -31,7 +31,22 @@ struct SourceFormat {
   std::unique_ptr<Source> (*open)(const manifest::Split& split);
   /// Describes what lies at `path` as a data set with its splits. Errors name the file at fault.
   manifest::Dataset (*describe)(const std::filesystem::path& path);
+  /// Whether what lies at `path` looks like this format; cheap, never fails.
+  bool (*recognises)(const std::filesystem::path& path);
 };
+
+/// A public data set known by name, registered as core::Registry<NamedSet>.
+struct NamedSet {
+  std::string summary;
+  /// `path` may be empty where a usual place is known.
+  manifest::Dataset (*describe)(const std::filesystem::path& path);
+};
+
+/// Describes what lies at `path` as the format or named set `format`, or, for "auto", as the one format that recognises it.
+/// Errors: usage for an unknown format, or when none or several recognise the path; no_input; bad_data.
+manifest::Dataset describe(const std::string& format, const std::filesystem::path& path);
+/// Names that describe() takes, with their one-line summaries.
+std::vector<std::pair<std::string, std::string>> format_summaries();
 
 /// Opens a split, its subset applied. Errors as the format's.
 std::shared_ptr<const Source> open_split(const manifest::Split& split);

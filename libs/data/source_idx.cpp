@@ -169,9 +169,17 @@ manifest::Dataset describe_idx(const fs::path& path) {
   return dataset;
 }
 
+bool recognises(const fs::path& path) {
+  for (const char* name :
+       {"train-images-idx3-ubyte", "train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz"}) {
+    if (fs::exists(path / name)) return true;
+  }
+  return fs::is_regular_file(path) && path.filename().string().find("-idx") != std::string::npos;
+}
+
 const bool registered = core::Registry<SourceFormat>::instance().add(
-    "idx",
-    {"idx files (MNIST, Fashion-MNIST), plain or gzip: a folder with train-/t10k- files, or one file of images", open_idx, describe_idx});
+    "idx", {"idx files (MNIST, Fashion-MNIST), plain or gzip: a folder with train-/t10k- files, or one file of images", open_idx,
+            describe_idx, recognises});
 
 }  // namespace
 }  // namespace selfsight::data

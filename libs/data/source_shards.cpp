@@ -1,0 +1,145 @@
+// Reads what data/shards.h writes: shards are mapped, the index gives every sample's place.
+#include "core/digest.h"
+#include "core/error.h"
+#include "core/registry.h"
+#include "data/shards.h"
+#include "manifest/safetensors.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cstring>
+
+namespace selfsight::data {
+namespace {
+
+namespace fs = std::filesystem;
+using core::Exit;
+using core::fail;
+using Json = nlohmann::json;
+
+class ShardsSource final : public Source {
+ public:
+  explicit ShardsSource(const fs::path& index) : path_(index), index_(index) {
+    shard_ = column<std::int32_t>("shard", "I32");
+    offset_ = column<std::int64_t>("offset", "I64");
+    size_ = column<std::int64_t>("size", "I64");
+    label_ = column<std::int64_t>("label", "I64");
+    name_end_ = column<std::int64_t>("name_end", "I64");
+    names_ = column<char>("names", "U8");
+    if (offset_.size() != shard_.size() || size_.size() != shard_.size() || label_.size() != shard_.size() ||
+        name_end_.size() != shard_.size()) {
+      fail(Exit::bad_data, "{}: its columns differ in length", index.string());
+    }
+    const Json shards = Json::parse(metadata("shards"), nullptr, false);
+    if (!shards.is_array()) fail(Exit::bad_data, "{}: its list of shards is damaged", index.string());
+    for (const Json& shard : shards) {
+      if (!shard.is_object() || !shard.contains("file") || !shard["file"].is_string())
+        fail(Exit::bad_data, "{}: its list of shards is damaged", index.string());
+      const fs::path file = index.parent_path() / core::safe_entry(shard["file"].get<std::string>(), index);
+      files_.emplace_back(file);
+      if (Json(files_.back().bytes().size()) != shard.value("bytes", Json())) {
+        fail(Exit::bad_data, "{}: {} bytes where the index says {}: truncated, or not the shard it was", file.string(),
+             files_.back().bytes().size(), shard.value("bytes", Json()).dump());
+      }
+    }
+    for (std::size_t i = 0; i < shard_.size(); ++i) check(i);
+    channels_ = metadata("channels") == "1" ? 1 : 3;
+  }
+  [[nodiscard]] std::int64_t size() const override { return static_cast<std::int64_t>(shard_.size()); }
+  [[nodiscard]] std::int64_t label(std::int64_t index) const override { return label_[static_cast<std::size_t>(index)]; }
+  [[nodiscard]] std::int64_t channels() const override { return channels_; }
+  [[nodiscard]] std::string name(std::int64_t index) const override {
+    const auto i = static_cast<std::size_t>(index);
+    const std::size_t begin = i == 0 ? 0 : static_cast<std::size_t>(name_end_[i - 1]);
+    return {names_.data() + begin, static_cast<std::size_t>(name_end_[i]) - begin};
+  }
+  [[nodiscard]] Stored read(std::int64_t index) const override {
+    const auto i = static_cast<std::size_t>(index);
+    Stored stored;
+    stored.bytes = files_[static_cast<std::size_t>(shard_[i])].bytes().subspan(static_cast<std::size_t>(offset_[i]),
+                                                                               static_cast<std::size_t>(size_[i]));
+    return stored;
+  }
+  [[nodiscard]] std::vector<std::string> labels() const {
+    const Json names = Json::parse(metadata("labels"), nullptr, false);
+    if (!names.is_array()) fail(Exit::bad_data, "{}: its class names are damaged", path_.string());
+    return names.get<std::vector<std::string>>();
+  }
+  [[nodiscard]] const std::string& metadata(const std::string& key) const {
+    const auto found = index_.metadata().find(key);
+    if (found == index_.metadata().end()) fail(Exit::bad_data, "{}: no index of shards ('{}' is missing)", path_.string(), key);
+    return found->second;
+  }
+
+ private:
+  template <class T>
+  [[nodiscard]] std::span<const T> column(const std::string& name, const std::string& dtype) const {
+    const manifest::TensorView& tensor = index_.at(name);
+    if (tensor.dtype != dtype || tensor.shape.size() != 1) fail(Exit::bad_data, "{}: '{}' is no column of {}", path_.string(), name, dtype);
+    return {reinterpret_cast<const T*>(tensor.bytes.data()), static_cast<std::size_t>(tensor.shape[0])};
+  }
+  void check(std::size_t i) const {
+    const bool in_list = shard_[i] >= 0 && static_cast<std::size_t>(shard_[i]) < files_.size();
+    const auto bytes = in_list ? static_cast<std::int64_t>(files_[static_cast<std::size_t>(shard_[i])].bytes().size()) : 0;
+    const bool inside = in_list && offset_[i] >= 0 && size_[i] >= 0 && offset_[i] <= bytes && size_[i] <= bytes - offset_[i];
+    const std::int64_t begin = i == 0 ? 0 : name_end_[i - 1];
+    if (!inside || name_end_[i] < begin || name_end_[i] > static_cast<std::int64_t>(names_.size())) {
+      fail(Exit::bad_data, "{}: row {} points outside its shard", path_.string(), i);
+    }
+  }
+
+  fs::path path_;
+  manifest::Safetensors index_;
+  std::span<const std::int32_t> shard_;
+  std::span<const std::int64_t> offset_, size_, label_, name_end_;
+  std::span<const char> names_;
+  std::vector<core::MappedFile> files_;
+  std::int64_t channels_ = 3;
+};
+
+std::unique_ptr<Source> open_shards(const manifest::Split& split) {
+  const auto index = split.files.find("index");
+  if (index == split.files.end()) fail(Exit::bad_data, "{}: the manifest names no index file", split.root.string());
+  return std::make_unique<ShardsSource>(index->second.path);
+}
+
+manifest::Dataset describe_shards(const fs::path& path) {
+  if (!fs::is_directory(path)) fail(Exit::no_input, "{}: no such folder", path.string());
+  const fs::path folder = fs::canonical(path);
+  manifest::Dataset dataset;
+  dataset.name = folder.filename().string();
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const std::string file = entry.path().filename().string();
+    if (!file.ends_with(shard_index_ending)) continue;
+    const ShardsSource source(entry.path());
+    manifest::Split split;
+    split.format = "shards";
+    split.root = folder;
+    split.files["index"] = {entry.path(), core::digest_of_file(entry.path())};
+    split.count = source.size();
+    split.labels = source.labels();
+    split.fields = {"image"};
+    if (!split.labels.empty()) split.fields.emplace_back("label");
+    core::Digest whole;
+    for (const Json& shard : Json::parse(source.metadata("shards"))) whole.add(shard.value("digest", ""));
+    whole.add(split.files["index"].digest);
+    split.digest = whole.finish();
+    dataset.splits[file.substr(0, file.size() - std::char_traits<char>::length(shard_index_ending))] = split;
+  }
+  if (dataset.splits.empty()) fail(Exit::no_input, "{}: no *{} in this folder", path.string(), shard_index_ending);
+  return dataset;
+}
+
+bool recognises(const fs::path& path) {
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path, ignored)) {
+    if (entry.path().filename().string().ends_with(shard_index_ending)) return true;
+  }
+  return false;
+}
+
+const bool registered = core::Registry<SourceFormat>::instance().add(
+    "shards", {"tar shards with an index, as ssl-data shard writes them", open_shards, describe_shards, recognises});
+
+}  // namespace
+}  // namespace selfsight::data
