@@ -28,11 +28,14 @@ struct BackboneOptions {
   std::int64_t depth = 0, dim = 0, heads = 0;  ///< 0: as the name says (tiny 192/12/3, small 384/12/6, base 768/12/12)
   double drop_path = 0.0;
   std::string positions = "learned";  ///< or "sincos" (fixed, MAE)
+  double position_offset = 0.0;       ///< 0.1: interpolate positions exactly as DINO's released code
   bool class_token = true;
 
+  /// Adds all but channels and image, which follow from the data: --arch, --stem, --width, --patch ...
   void describe(core::Options& options);
 };
 nlohmann::json to_json(const BackboneOptions& options);
+/// Fields that are absent keep their defaults, unknown ones are ignored. Error: bad_data for no object, no name or a wrong type.
 BackboneOptions backbone_options(const nlohmann::json& architecture);
 
 /// What a forward pass can be asked for beyond its features, by tap name: ResNet "layer1" .. "layer4" (N x C x h x w maps);
@@ -47,24 +50,31 @@ struct Features {
 
 class Backbone : public torch::nn::Module {
  public:
-  /// x: N x channels x H x W, normalised.
+  /// x: N x channels x H x W, normalised. Error: usage for a tap that is not there, bad_data for an input of the wrong shape.
   virtual Features forward(const torch::Tensor& x, const Taps& taps = {}) = 0;
   [[nodiscard]] virtual std::int64_t feature_dim() const = 0;
   /// Blocks in depth order with the parameters that belong to each, for layer-wise learning-rate decay and freezing.
   [[nodiscard]] virtual std::int64_t depth() const = 0;
   /// 0 for stem and embeddings, depth() for what comes after the last block.
   [[nodiscard]] virtual std::int64_t depth_of(const std::string& parameter) const = 0;
+  /// The names that forward() can be asked for.
+  [[nodiscard]] virtual Taps taps() const = 0;
   [[nodiscard]] const BackboneOptions& options() const { return options_; }
 
  protected:
   explicit Backbone(BackboneOptions options) : options_(std::move(options)) {}
+  /// The checks that every family makes before its forward pass.
+  void check(const torch::Tensor& x, const Taps& wanted) const;
 
  private:
   BackboneOptions options_;
 };
 
+/// A family registers each of its names from its own file.
 using BackboneFactory = std::shared_ptr<Backbone> (*)(const BackboneOptions&);
+using BackboneRegistry = core::Registry<BackboneFactory>;
 
+/// Initialised from LibTorch's default generator: torch::manual_seed(seed) before it makes the weights a function of the seed.
 /// Error: usage for an unknown name or options that do not fit together (image not a multiple of patch, dim not of heads).
 std::shared_ptr<Backbone> make_backbone(const BackboneOptions& options);
 

@@ -1,0 +1,32 @@
+// Losses that several methods share. All return a scalar, the mean over rows, in float32 or better whatever the autocast state.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+
+namespace selfsight::nn {
+
+/// Rows of N x D to unit length, in float32 or better.
+torch::Tensor unit_rows(const torch::Tensor& x);
+
+/// InfoNCE with a bank (MoCo, arXiv 1911.05722, equation 1): q, k N x D and negatives M x D, all of unit length.
+/// -log( exp(q.k/tau) / (exp(q.k/tau) + sum_j exp(q.n_j/tau)) ). Gradients reach whatever requires them; detach what must not.
+torch::Tensor info_nce(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& negatives, double tau);
+
+/// NT-Xent (SimCLR, arXiv 2002.05709, equation 1) over the two views z1, z2 (N x D, any length: normalised inside) of one batch:
+/// each row against its mate and the 2N - 2 rows of other images.
+torch::Tensor nt_xent(const torch::Tensor& z1, const torch::Tensor& z2, double tau);
+/// The same for a part of a larger batch: all1, all2 (M x D) hold the rows of all ranks, those of z1, z2 from row `offset` on. The mean
+/// over the ranks' values is the loss of the one large batch.
+torch::Tensor nt_xent(const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& all1, const torch::Tensor& all2, std::int64_t offset, double tau);
+
+/// - sum_c targets_c log softmax(logits)_c; targets N x C, rows that sum to 1.
+torch::Tensor soft_cross_entropy(const torch::Tensor& targets, const torch::Tensor& logits);
+
+/// 2 - 2 cos(p, z) (BYOL, arXiv 2006.07733, equation 2). z is not detached here.
+torch::Tensor cosine_loss(const torch::Tensor& p, const torch::Tensor& z);
+/// - cos(p, z) (SimSiam, arXiv 2011.10566, equation 1). z is not detached here.
+torch::Tensor negative_cosine(const torch::Tensor& p, const torch::Tensor& z);
+
+}  // namespace selfsight::nn
