@@ -5,6 +5,7 @@
 #include "core/options.h"
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ struct ToolInfo {
 class CommandLine {
  public:
   CommandLine(ToolInfo info, int argc, char** argv);
+  ~CommandLine();
+  CommandLine(const CommandLine&) = delete;
+  CommandLine& operator=(const CommandLine&) = delete;
 
   [[nodiscard]] ToolInfo& info() { return info_; }
   /// The whole argv, as typed.
@@ -52,14 +56,9 @@ class CommandLine {
   ToolInfo info_;
   std::vector<std::string> argv_, rest_, positionals_;
   Options options_;
-  nlohmann::json* profile_ = nullptr;
-  std::string config_file_;
+  std::unique_ptr<nlohmann::json> profile_;
+  std::string profile_name_, config_file_;
   bool quiet_ = false, verbose_ = false;
-
- public:
-  ~CommandLine();
-  CommandLine(const CommandLine&) = delete;
-  CommandLine& operator=(const CommandLine&) = delete;
 };
 
 /// Thrown by parse() after help or version text was printed; run_tool turns it into exit code 0.

@@ -113,11 +113,16 @@ Json to_json(const Metrics&, const fs::path& folder);
 /// Reads one of a kind; payload paths become absolute. Error: bad_data with origin and the JSON pointer of the fault.
 template <class M>
 M from_json(const Json& document, const fs::path& folder, const std::string& origin);
-extern template Dataset from_json<Dataset>(const Json&, const fs::path&, const std::string&);
-extern template Model from_json<Model>(const Json&, const fs::path&, const std::string&);
-extern template Features from_json<Features>(const Json&, const fs::path&, const std::string&);
-extern template Predictions from_json<Predictions>(const Json&, const fs::path&, const std::string&);
-extern template Metrics from_json<Metrics>(const Json&, const fs::path&, const std::string&);
+template <>
+Dataset from_json<Dataset>(const Json&, const fs::path&, const std::string&);
+template <>
+Model from_json<Model>(const Json&, const fs::path&, const std::string&);
+template <>
+Features from_json<Features>(const Json&, const fs::path&, const std::string&);
+template <>
+Predictions from_json<Predictions>(const Json&, const fs::path&, const std::string&);
+template <>
+Metrics from_json<Metrics>(const Json&, const fs::path&, const std::string&);
 
 /// A document of any kind, validated, with where it came from.
 struct Document {

@@ -1,0 +1,250 @@
+#include "core/files.h"
+
+#include "core/error.h"
+
+#include <zlib.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace selfsight::core {
+
+namespace {
+
+constexpr std::string_view temporary_mark = ".selfsight-tmp-";
+
+/// A file descriptor that closes itself.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+  /// close() with its verdict: on some file systems that is where a full disk shows.
+  int close() { return ::close(std::exchange(fd_, -1)); }
+
+ private:
+  int fd_;
+};
+
+[[noreturn]] void input_error(const fs::path& path) {
+  const int error = errno;
+  fail(error == EIO ? Exit::io : Exit::no_input, "{}: {}", path.string(), std::strerror(error));
+}
+
+[[noreturn]] void output_error(const fs::path& path, Exit otherwise) {
+  const int error = errno;
+  const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG || error == EIO;
+  fail(full ? Exit::io : otherwise, "{}: {}{}", path.string(), std::strerror(error), full ? "; nothing was changed" : "");
+}
+
+fs::path temporary_name(const fs::path& path) {
+  static std::atomic<unsigned> counter{0};
+  const fs::path folder = path.parent_path();
+  return folder / fmt::format(".{}{}{}-{}", path.filename().string(), temporary_mark, ::getpid(), counter++);
+}
+
+void sync_path(const fs::path& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0 || ::fsync(file.get()) != 0) output_error(path, Exit::io);
+}
+
+void sync_folder(const fs::path& path) {
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  const Descriptor file(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (file.get() >= 0) ::fsync(file.get());  // some network file systems refuse; the rename itself stands
+}
+
+void write_all(int fd, std::span<const std::byte> bytes, const fs::path& path) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) output_error(path, Exit::io);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+template <class Container>
+Container read_descriptor(int fd, std::size_t expected, const fs::path& path) {
+  Container out;
+  out.resize(expected + 1);  // one more, so that a file of the expected size ends in one read
+  std::size_t size = 0;
+  for (;;) {
+    if (size == out.size()) out.resize(out.size() * 2);
+    const ssize_t got = ::read(fd, out.data() + size, out.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail(errno == EISDIR ? Exit::no_input : Exit::io, "{}: {}", path.string(), std::strerror(errno));
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  out.resize(size);
+  return out;
+}
+
+template <class Container>
+Container read_file(const fs::path& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) input_error(path);
+  struct stat facts {};
+  if (::fstat(file.get(), &facts) != 0) input_error(path);
+  return read_descriptor<Container>(file.get(), static_cast<std::size_t>(std::max<off_t>(facts.st_size, 4095)), path);
+}
+
+void rename_into_place(const fs::path& temporary, const fs::path& path) {
+  if (::rename(temporary.c_str(), path.c_str()) != 0) output_error(path, Exit::cannot_create);
+  sync_folder(path);
+}
+
+}  // namespace
+
+std::vector<std::byte> read_bytes(const fs::path& path) { return read_file<std::vector<std::byte>>(path); }
+std::string read_text(const fs::path& path) { return read_file<std::string>(path); }
+std::string read_stdin() { return read_descriptor<std::string>(STDIN_FILENO, 1 << 16, "<stdin>"); }
+
+void make_folder(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error || !fs::is_directory(path))
+    fail(error == std::errc::no_space_on_device ? Exit::io : Exit::cannot_create, "{}: {}", path.string(), error ? error.message() : "is not a folder");
+}
+
+void write_atomically(const fs::path& path, std::span<const std::byte> bytes) {
+  write_atomically_with(path, [&](const fs::path& temporary) {
+    Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (file.get() < 0) output_error(path, Exit::cannot_create);
+    write_all(file.get(), bytes, path);
+    if (file.close() != 0) output_error(path, Exit::io);
+  });
+}
+
+void write_atomically(const fs::path& path, std::string_view text) { write_atomically(path, std::as_bytes(std::span(text))); }
+
+void write_atomically_with(const fs::path& path, const std::function<void(const fs::path&)>& make) {
+  if (path.has_parent_path()) make_folder(path.parent_path());
+  if (fs::is_directory(path)) fail(Exit::cannot_create, "{}: is a folder", path.string());
+  const fs::path temporary = temporary_name(path);
+  try {
+    make(temporary);
+    sync_path(temporary);
+    rename_into_place(temporary, path);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove(temporary, ignored);
+    throw;
+  }
+}
+
+void create_folder_atomically(const fs::path& path, const std::function<void(const fs::path&)>& fill) {
+  if (fs::exists(path)) fail(Exit::cannot_create, "{}: exists already", path.string());
+  if (path.has_parent_path()) make_folder(path.parent_path());
+  const fs::path temporary = temporary_name(path);
+  try {
+    make_folder(temporary);
+    fill(temporary);
+    for (const auto& entry : fs::recursive_directory_iterator(temporary))
+      if (entry.is_regular_file()) sync_path(entry.path());
+    rename_into_place(temporary, path);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(temporary, ignored);
+    throw;
+  }
+}
+
+void remove_leftovers(const fs::path& folder) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(".") && name.find(temporary_mark) != std::string::npos) fs::remove_all(entry.path(), error);
+  }
+}
+
+std::uint64_t free_space(const fs::path& path) {
+  fs::path existing = fs::absolute(path);
+  while (!fs::exists(existing) && existing.has_relative_path()) existing = existing.parent_path();
+  return fs::space(existing).available;
+}
+
+fs::path relative_or_absolute(const fs::path& path, const fs::path& base) {
+  const fs::path full = fs::absolute(path).lexically_normal();
+  const fs::path relative = full.lexically_relative(fs::absolute(base).lexically_normal());
+  return relative.empty() || *relative.begin() == ".." ? full : relative;
+}
+
+fs::path safe_entry(std::string_view name, const fs::path& archive) {
+  const fs::path entry(name);
+  bool safe = !name.empty() && entry.is_relative();
+  for (const auto& part : entry) safe = safe && part != "..";
+  if (!safe) fail(Exit::bad_data, "{}: the entry name '{}' would leave the archive's folder", archive.string(), name);
+  return entry.lexically_normal();
+}
+
+MappedFile::MappedFile(const fs::path& path) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) input_error(path);
+  struct stat facts {};
+  if (::fstat(file.get(), &facts) != 0) input_error(path);
+  if (S_ISDIR(facts.st_mode)) fail(Exit::no_input, "{}: is a folder, not a file", path.string());
+  if (facts.st_size == 0) return;  // an empty file cannot be mapped
+  const auto size = static_cast<std::size_t>(facts.st_size);
+  void* map = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (map == MAP_FAILED) fail(Exit::io, "{}: cannot be mapped: {}", path.string(), std::strerror(errno));
+  bytes_ = {static_cast<const std::byte*>(map), size};
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+bool is_gzip(std::span<const std::byte> bytes) { return bytes.size() >= 2 && bytes[0] == std::byte{0x1f} && bytes[1] == std::byte{0x8b}; }
+
+std::vector<std::byte> gunzip(std::span<const std::byte> bytes, const std::string& name, std::uint64_t limit) {
+  z_stream stream{};
+  if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) fail(Exit::internal, "zlib cannot start");
+  struct End {
+    z_stream& stream;
+    ~End() { inflateEnd(&stream); }
+  } end{stream};
+
+  std::vector<std::byte> out, chunk(std::size_t{1} << 20);
+  std::size_t read = 0;
+  int status = Z_OK;
+  while (status != Z_STREAM_END || read < bytes.size()) {
+    if (status == Z_STREAM_END) inflateReset(&stream);  // gzip files may be several members in a row
+    if (stream.avail_in == 0 && read < bytes.size()) {
+      const std::size_t piece = std::min<std::size_t>(bytes.size() - read, std::size_t{1} << 30);
+      stream.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(bytes.data() + read));
+      stream.avail_in = static_cast<uInt>(piece);
+    }
+    const uInt before = stream.avail_in;
+    stream.next_out = reinterpret_cast<Bytef*>(chunk.data());
+    stream.avail_out = static_cast<uInt>(chunk.size());
+    status = inflate(&stream, Z_NO_FLUSH);
+    read += before - stream.avail_in;
+    const std::size_t made = chunk.size() - stream.avail_out;
+    if (status != Z_OK && status != Z_STREAM_END)
+      fail(Exit::bad_data, "{}: damaged or cut-off gzip data at byte {} ({})", name, read, stream.msg != nullptr ? stream.msg : "input ends early");
+    if (out.size() + made > limit) fail(Exit::bad_data, "{}: unpacks to more than {} bytes", name, limit);
+    out.insert(out.end(), chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(made));
+  }
+  return out;
+}
+
+}  // namespace selfsight::core

@@ -1,0 +1,249 @@
+#include "core/options.h"
+
+#include "core/error.h"
+#include "core/registry.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <type_traits>
+
+namespace selfsight::core {
+
+using nlohmann::json;
+
+namespace {
+
+/// What a value of the type is called in messages.
+template <class T>
+constexpr const char* type_name() {
+  if constexpr (std::is_same_v<T, bool>) return "true or false";
+  if constexpr (std::is_same_v<T, std::int64_t>) return "a whole number";
+  if constexpr (std::is_same_v<T, std::uint64_t>) return "a whole number that is not negative";
+  if constexpr (std::is_same_v<T, double>) return "a number";
+  return "text";
+}
+
+template <class T>
+bool parse(const std::string& text, T& out) {
+  if constexpr (std::is_same_v<T, std::string>) {
+    out = text;
+    return true;
+  } else if constexpr (std::is_same_v<T, bool>) {
+    const bool yes = text == "true" || text == "1" || text == "yes" || text == "on";
+    out = yes;
+    return yes || text == "false" || text == "0" || text == "no" || text == "off";
+  } else {
+    const char* begin = text.data() + (text.starts_with('+') ? 1 : 0);
+    const auto [end, error] = std::from_chars(begin, text.data() + text.size(), out);
+    if constexpr (std::is_same_v<T, double>)
+      if (!std::isfinite(out)) return false;
+    return error == std::errc{} && end == text.data() + text.size();
+  }
+}
+
+template <class T>
+bool convert(const json& value, T& out) {
+  if constexpr (std::is_same_v<T, bool>) {
+    if (!value.is_boolean()) return false;
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    if (!value.is_string()) return false;
+  } else if constexpr (std::is_same_v<T, double>) {
+    if (!value.is_number()) return false;
+  } else if constexpr (std::is_same_v<T, std::uint64_t>) {
+    if (!value.is_number_unsigned()) return false;
+  } else {
+    if (!value.is_number_integer()) return false;
+  }
+  out = value.get<T>();
+  return true;
+}
+
+template <class T>
+struct element_of {
+  using type = T;
+  static constexpr bool list = false;
+};
+template <class T>
+struct element_of<std::vector<T>> {
+  using type = T;
+  static constexpr bool list = true;
+};
+
+std::string show(const json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_array()) {
+    std::string out;
+    for (const auto& item : value) out += (out.empty() ? "" : ",") + show(item);
+    return out;
+  }
+  if (value.is_number_float()) return fmt::format("{}", value.get<double>());
+  return value.dump();
+}
+
+std::vector<std::string> split_list(const std::string& text) {
+  std::vector<std::string> out;
+  if (text.empty()) return out;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    out.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return out;
+}
+
+}  // namespace
+
+Option::Option(std::string name, OptionTarget target, std::string help, std::string group)
+    : name_(std::move(name)), target_(target), help_(std::move(help)), group_(std::move(group)) {
+  default_text_ = show(value());
+  std::visit(
+      [this](auto* field) {
+        using Element = typename element_of<std::remove_pointer_t<decltype(field)>>::type;
+        metavar_ = std::is_same_v<Element, std::string> ? "TEXT" : std::is_same_v<Element, double> ? "X" : std::is_same_v<Element, bool> ? "" : "N";
+        if (element_of<std::remove_pointer_t<decltype(field)>>::list) metavar_ += ",...";
+      },
+      target_);
+}
+
+Option& Option::range(double low, double high) {
+  bounded_ = true;
+  low_ = low;
+  high_ = high;
+  return *this;
+}
+Option& Option::choices(std::vector<std::string> values) {
+  choices_ = std::move(values);
+  return *this;
+}
+Option& Option::letter(char c) {
+  letter_ = c;
+  return *this;
+}
+Option& Option::metavar(std::string name) {
+  metavar_ = std::move(name);
+  return *this;
+}
+Option& Option::runtime() {
+  runtime_ = true;
+  return *this;
+}
+
+bool Option::is_list() const {
+  return std::visit([](auto* field) { return element_of<std::remove_pointer_t<decltype(field)>>::list; }, target_);
+}
+
+std::string Option::environment_name() const {
+  std::string out = "SELFSIGHT_";
+  for (const char c : name_) out += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return out;
+}
+
+std::string Option::allowed() const {
+  if (!choices_.empty()) return fmt::format("{}", fmt::join(choices_, ", "));
+  if (!bounded_) return "";
+  return std::isinf(high_) ? fmt::format("{} or more", low_) : fmt::format("{} to {}", low_, high_);
+}
+
+json Option::value() const {
+  return std::visit([](auto* field) { return json(*field); }, target_);
+}
+
+void Option::check(const json& value, const std::string& origin) const {
+  const auto refuse = [&](const json& item) { fail(Exit::usage, "{}: '{}' is not allowed for --{} (allowed: {})", origin, show(item), name_, allowed()); };
+  for (const auto& item : value.is_array() ? value : json::array({value})) {
+    if (!choices_.empty() && std::find(choices_.begin(), choices_.end(), item.get<std::string>()) == choices_.end()) refuse(item);
+    if (bounded_ && item.is_number() && !(item.get<double>() >= low_ && item.get<double>() <= high_)) refuse(item);
+  }
+}
+
+void Option::set_text(const std::string& text, const std::string& origin) {
+  std::visit(
+      [&](auto* field) {
+        using T = std::remove_pointer_t<decltype(field)>;
+        using Element = typename element_of<T>::type;
+        T made{};
+        const auto wrong = [&](const std::string& part) {
+          const std::string range = allowed();
+          fail(Exit::usage, "{}: '{}' is not {}{}", origin, part, type_name<Element>(), range.empty() ? "" : " (allowed: " + range + ")");
+        };
+        if constexpr (element_of<T>::list) {
+          for (const auto& part : split_list(text))
+            if (!parse(part, made.emplace_back())) wrong(part);
+        } else {
+          if (!parse(text, made)) wrong(text);
+        }
+        check(json(made), origin);
+        *field = std::move(made);
+      },
+      target_);
+}
+
+void Option::set_json(const json& value, const std::string& origin) {
+  std::visit(
+      [&](auto* field) {
+        using T = std::remove_pointer_t<decltype(field)>;
+        using Element = typename element_of<T>::type;
+        T made{};
+        const auto wrong = [&](const json& part) { fail(Exit::usage, "{}: {}: {} is not {}", origin, name_, part.dump(), type_name<Element>()); };
+        if constexpr (element_of<T>::list) {
+          if (!value.is_array()) wrong(value);
+          for (const auto& part : value) {
+            Element element{};
+            if (!convert(part, element)) wrong(part);
+            made.push_back(std::move(element));
+          }
+        } else {
+          if (!convert(value, made)) wrong(value);
+        }
+        check(json(made), origin);
+        *field = std::move(made);
+      },
+      target_);
+}
+
+Options& Options::group(std::string heading) {
+  group_ = std::move(heading);
+  return *this;
+}
+
+Option& Options::add(const std::string& name, OptionTarget target, const std::string& help) {
+  if (find(name) != nullptr) fail(Exit::internal, "the option --{} is described twice", name);
+  return options_.emplace_back(name, target, help, group_);
+}
+
+Option* Options::find(const std::string& name) {
+  const auto it = std::find_if(options_.begin(), options_.end(), [&](const Option& option) { return option.name() == name; });
+  return it == options_.end() ? nullptr : &*it;
+}
+
+void Options::set_json(const json& object, const std::string& origin) {
+  if (!object.is_object()) fail(Exit::usage, "{}: options must be a JSON object, {{\"name\": value, ...}}", origin);
+  for (const auto& [name, value] : object.items()) {
+    Option* option = find(name);
+    if (option == nullptr) {
+      std::vector<std::string> known;
+      for (const auto& candidate : options_) known.push_back(candidate.name());
+      const std::string near = nearest_name(name, known);
+      fail(Exit::usage, "{}: there is no option '{}'{}", origin, name, near.empty() ? "" : "; did you mean '" + near + "'?");
+    }
+    option->set_json(value, origin);
+  }
+}
+
+void Options::set_environment() {
+  for (auto& option : options_)
+    if (const char* text = std::getenv(option.environment_name().c_str())) option.set_text(text, option.environment_name());
+}
+
+json Options::values(bool identity_only) const {
+  json out = json::object();
+  for (const auto& option : options_)
+    if (!identity_only || !option.is_runtime()) out[option.name()] = option.value();
+  return out;
+}
+
+}  // namespace selfsight::core

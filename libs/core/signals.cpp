@@ -1,0 +1,33 @@
+#include "core/signals.h"
+
+#include <csignal>
+#include <initializer_list>
+#include <initializer_list>
+#include <unistd.h>
+
+namespace selfsight::core {
+
+namespace {
+
+volatile std::sig_atomic_t stop = 0;
+
+void on_signal(int signal) {
+  if (signal == SIGINT && stop == SIGINT) ::_exit(128 + SIGINT);  // asked twice at the keyboard: at once
+  stop = signal;
+}
+
+}  // namespace
+
+void catch_stop_signals() {
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  sigemptyset(&action.sa_mask);
+  action.sa_flags = SA_RESTART;
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) ::sigaction(signal, &action, nullptr);
+}
+
+int stop_signal() noexcept { return stop; }
+
+void request_stop(int signal) noexcept { stop = signal; }
+
+}  // namespace selfsight::core

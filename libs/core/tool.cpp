@@ -1,0 +1,221 @@
+#include "core/tool.h"
+
+#include "core/files.h"
+#include "core/log.h"
+#include "core/registry.h"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <csignal>
+#include <cstdio>
+#include <unistd.h>
+
+namespace selfsight::core {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr std::size_t help_width = 110;
+
+bool is_help(const std::string& argument) { return argument == "--help" || argument == "-h" || argument == "--version"; }
+
+/// Breaks `text` into lines of at most `width`, each after the first behind `indent` blanks; keeps line breaks of its own.
+std::string wrapped(const std::string& text, std::size_t indent, std::size_t width) {
+  std::string out;
+  std::size_t column = 0;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find_first_of(" \n", begin), text.size());
+    const std::string word = text.substr(begin, end - begin);
+    if (column > 0 && column + 1 + word.size() > width) {
+      out += "\n" + std::string(indent, ' ');
+      column = 0;
+    } else if (column > 0) {
+      out += ' ';
+      ++column;
+    }
+    out += word;
+    column += word.size();
+    if (end < text.size() && text[end] == '\n') {
+      out += "\n" + std::string(indent, ' ');
+      column = 0;
+    }
+    begin = end + 1;
+  }
+  return out;
+}
+
+std::string option_line(const Option& option) {
+  std::string left = option.letter() != 0 ? fmt::format("  -{}, ", option.letter()) : "      ";
+  left += option.is_flag() ? "--[no-]" + option.name() : fmt::format("--{} {}", option.name(), option.metavar());
+  std::string right = option.help();
+  if (const std::string allowed = option.allowed(); !allowed.empty()) right += " (" + allowed + ")";
+  if (!option.default_text().empty()) right += " [" + option.default_text() + "]";
+  constexpr std::size_t column = 34;
+  left += left.size() + 2 > column ? "\n" + std::string(column, ' ') : std::string(column - left.size(), ' ');
+  return left + wrapped(right, column, help_width - column) + "\n";
+}
+
+}  // namespace
+
+CommandLine::CommandLine(ToolInfo info, int argc, char** argv) : info_(std::move(info)), argv_(argv, argv + argc) {
+  if (argc > 1) rest_.assign(argv + 1, argv + argc);
+}
+
+CommandLine::~CommandLine() = default;
+
+std::string CommandLine::take_word() {
+  if (rest_.empty() || rest_.front().starts_with('-')) return "";
+  std::string word = rest_.front();
+  rest_.erase(rest_.begin());
+  return word;
+}
+
+bool CommandLine::wants_help() const { return std::any_of(argv_.begin() + 1, argv_.end(), is_help); }
+
+void CommandLine::set_profile(const json& values, const std::string& name) {
+  profile_ = std::make_unique<json>(values);
+  profile_name_ = name;
+}
+
+std::string CommandLine::peek(const std::string& option) const {
+  const std::string flag = "--" + option;
+  std::string found;
+  for (std::size_t i = 0; i < rest_.size(); ++i) {
+    if (rest_[i] == flag && i + 1 < rest_.size()) found = rest_[i + 1];
+    if (rest_[i].starts_with(flag + "=")) found = rest_[i].substr(flag.size() + 1);
+  }
+  return found;
+}
+
+void CommandLine::parse() {
+  options_.group("General");
+  options_.add("config", &config_file_, "JSON file of options, {\"name\": value}; overridden by SELFSIGHT_NAME variables and the command line").metavar("FILE").runtime();
+  options_.add("quiet", &quiet_, "only warnings and errors on stderr").runtime();
+  options_.add("verbose", &verbose_, "more on stderr").runtime();
+  // The profile's values are this call's defaults: the help shows them as such.
+  if (profile_) options_.set_json(*profile_, profile_name_);
+
+  if (std::find(rest_.begin(), rest_.end(), "--version") != rest_.end()) {
+    fmt::print("{} of {}\n{}", info_.name, version_text(), info_.versions);
+    throw HelpShown{};
+  }
+  if (std::any_of(rest_.begin(), rest_.end(), is_help)) {
+    fmt::print("{}", help());
+    throw HelpShown{};
+  }
+
+  CLI::App app;
+  app.set_help_flag();
+  app.allow_extras();
+  app.prefix_command(false);
+  struct Given {
+    Option* option;
+    std::vector<std::string> texts;
+    CLI::Option* parsed;
+  };
+  std::deque<Given> given;
+  for (auto& option : options_.all()) {
+    Given& slot = given.emplace_back(Given{&option, {}, nullptr});
+    const std::string letter = option.letter() != 0 ? fmt::format("-{},", option.letter()) : "";
+    if (option.is_flag()) {
+      slot.parsed = app.add_flag(fmt::format("{0}--{1},!--no-{1}", letter, option.name()), slot.texts)->expected(0, 1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    } else {
+      slot.parsed = app.add_option(fmt::format("{}--{}", letter, option.name()), slot.texts)
+                        ->expected(1)
+                        ->multi_option_policy(option.is_list() ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast);
+    }
+  }
+  try {
+    app.parse(std::vector<std::string>(rest_.rbegin(), rest_.rend()));
+  } catch (const CLI::ParseError& error) {
+    fail(Exit::usage, "{}", error.what());
+  }
+  for (const auto& extra : app.remaining()) {
+    if (extra.size() > 1 && extra.starts_with('-')) {
+      const std::string wrong = extra.substr(extra.find_first_not_of('-'), extra.find('=') - extra.find_first_not_of('-'));
+      std::vector<std::string> known;
+      for (const auto& option : options_.all()) known.push_back(option.name());
+      const std::string near = nearest_name(wrong, known);
+      fail(Exit::usage, "unknown option '{}'{}; --help lists them", extra, near.empty() ? "" : " (did you mean --" + near + "?)");
+    }
+    positionals_.push_back(extra);
+  }
+
+  const auto from_command_line = [&](const Given& slot) {
+    if (slot.parsed->count() == 0) return;
+    slot.option->set_text(fmt::format("{}", fmt::join(slot.texts, ",")), "--" + slot.option->name());
+  };
+  for (const auto& slot : given)
+    if (slot.option->name() == "config") from_command_line(slot);
+  if (config_file_.empty())
+    if (const char* file = std::getenv("SELFSIGHT_CONFIG")) config_file_ = file;
+  if (!config_file_.empty()) {
+    const json values = json::parse(read_text(config_file_), nullptr, /*allow_exceptions=*/false);
+    if (values.is_discarded()) fail(Exit::bad_data, "{}: is not JSON", config_file_);
+    options_.set_json(values, config_file_);
+  }
+  options_.set_environment();
+  for (const auto& slot : given) from_command_line(slot);
+  set_log_level(quiet_ ? Level::warning : verbose_ ? Level::debug : Level::info);
+}
+
+const std::vector<std::string>& CommandLine::positionals(std::size_t most) const {
+  if (positionals_.size() > most) fail(Exit::usage, "too many arguments: '{}' (usage: {})", positionals_[most], info_.usage);
+  return positionals_;
+}
+
+std::string CommandLine::input() const {
+  if (!positionals(1).empty()) return positionals_.front();
+  if (::isatty(STDIN_FILENO) == 1) fail(Exit::usage, "nothing to read: name a manifest or pipe one in (usage: {})", info_.usage);
+  return "-";
+}
+
+std::string CommandLine::help() const {
+  std::string out = wrapped(info_.purpose, 0, help_width) + "\n\nUsage: " + info_.usage + "\n\nExamples:\n";
+  for (const auto& example : info_.examples) out += "  " + example + "\n";
+  std::string group = "\n";
+  for (const auto& option : options_.all()) {
+    if (option.group() != group) {
+      group = option.group();
+      out += "\n" + (group.empty() ? std::string("Options") : group) + ":\n";
+    }
+    out += option_line(option);
+  }
+  out += "  -h, --help                      this text\n      --version                   versions of the program and of what it is built on\n";
+  if (!info_.see_also.empty()) out += fmt::format("\nSee also: {}\n", fmt::join(info_.see_also, ", "));
+  return out;
+}
+
+int run_tool(int argc, char** argv, ToolInfo info, const std::function<void(CommandLine&)>& body) {
+  set_log_tool(info.name);
+  std::setvbuf(stderr, nullptr, _IOLBF, 0);
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone shows as a write error
+  const auto report = [](Exit exit, const std::string& message) {
+    log_line(Level::error, message);
+    return static_cast<int>(exit);
+  };
+  try {
+    CommandLine cli(std::move(info), argc, argv);
+    if (argc == 1 && ::isatty(STDIN_FILENO) == 1) {
+      fmt::print(stderr, "Usage: {}\n--help tells more.\n", cli.info().usage);
+      return static_cast<int>(Exit::usage);
+    }
+    body(cli);
+    return static_cast<int>(Exit::ok);
+  } catch (const HelpShown&) {
+    return static_cast<int>(Exit::ok);
+  } catch (const Error& error) {
+    return report(error.exit(), error.what());
+  } catch (const std::bad_alloc&) {
+    return report(Exit::internal, "out of memory");
+  } catch (const std::exception& error) {
+    return report(Exit::internal, fmt::format("internal error: {}", error.what()));
+  }
+}
+
+std::string version_number() { return SELFSIGHT_VERSION; }
+std::string version_text() { return "selfsight " SELFSIGHT_VERSION " (" SELFSIGHT_BUILD ")"; }
+
+}  // namespace selfsight::core

@@ -1,0 +1,130 @@
+#include "manifest/safetensors.h"
+
+#include "core/digest.h"
+#include "core/error.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+namespace selfsight::manifest {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr std::uint64_t longest_header = std::uint64_t{100} << 20;  // the reference implementation's bound
+
+}  // namespace
+
+std::int64_t dtype_size(const std::string& dtype) {
+  static const std::map<std::string, std::int64_t> sizes = {{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8}, {"I32", 4}, {"I16", 2}, {"I8", 1}, {"U8", 1}, {"BOOL", 1}};
+  const auto it = sizes.find(dtype);
+  if (it == sizes.end()) core::fail(core::Exit::bad_data, "unknown tensor type '{}'", dtype);
+  return it->second;
+}
+
+std::int64_t TensorView::elements() const {
+  std::int64_t count = 1;
+  for (const auto side : shape) count *= side;
+  return count;
+}
+
+Safetensors::Safetensors(const core::fs::path& path) : path_(path), file_(path) {
+  const auto bytes = file_.bytes();
+  const auto refuse = [&](const std::string& what) { core::fail(core::Exit::bad_data, "{}: {}", path_.string(), what); };
+  if (bytes.size() < 8) refuse("too short for a safetensors file");
+  std::uint64_t header_size = 0;
+  std::memcpy(&header_size, bytes.data(), 8);
+  if (header_size > longest_header || header_size > bytes.size() - 8) refuse(fmt::format("its header claims {} bytes, the file has {}", header_size, bytes.size()));
+  const auto* text = reinterpret_cast<const char*>(bytes.data() + 8);
+  const json header = json::parse(text, text + header_size, nullptr, /*allow_exceptions=*/false);
+  if (!header.is_object()) refuse("its header is not a JSON object");
+  const auto data = bytes.subspan(8 + header_size);
+
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> extents;
+  for (const auto& [name, entry] : header.items()) {
+    const auto wrong = [&, &key = name](const std::string& what) { refuse(fmt::format("tensor '{}': {}", key, what)); };
+    if (name == "__metadata__") {
+      if (!entry.is_object()) wrong("is not an object");
+      for (const auto& [key, value] : entry.items())
+        if (value.is_string()) metadata_.emplace(key, value.get<std::string>());
+      continue;
+    }
+    if (!entry.is_object() || !entry.contains("dtype") || !entry["dtype"].is_string() || !entry.contains("shape") || !entry["shape"].is_array() ||
+        !entry.contains("data_offsets") || !entry["data_offsets"].is_array() || entry["data_offsets"].size() != 2)
+      wrong("lacks dtype, shape or data_offsets");
+    TensorView view;
+    view.dtype = entry["dtype"].get<std::string>();
+    std::uint64_t size = 0;
+    try {
+      size = static_cast<std::uint64_t>(dtype_size(view.dtype));
+    } catch (const core::Error& error) {
+      wrong(error.what());
+    }
+    for (const auto& side : entry["shape"]) {
+      if (!side.is_number_unsigned()) wrong("its shape is not of whole numbers");
+      const auto length = side.get<std::uint64_t>();
+      if (length != 0 && size > (std::uint64_t{1} << 62) / length) wrong("its shape is too large");
+      size *= length;
+      view.shape.push_back(static_cast<std::int64_t>(length));
+    }
+    if (!entry["data_offsets"][0].is_number_unsigned() || !entry["data_offsets"][1].is_number_unsigned()) wrong("its offsets are not whole numbers");
+    const auto begin = entry["data_offsets"][0].get<std::uint64_t>(), end = entry["data_offsets"][1].get<std::uint64_t>();
+    if (begin > end || end > data.size()) wrong(fmt::format("its data ({} to {}) lies outside the file's {} bytes", begin, end, data.size()));
+    if (end - begin != size) wrong(fmt::format("its shape asks for {} bytes, its offsets give {}", size, end - begin));
+    if (begin != end) extents.emplace_back(begin, end);
+    view.bytes = data.subspan(begin, end - begin);
+    tensors_.emplace(name, std::move(view));
+  }
+  std::sort(extents.begin(), extents.end());
+  for (std::size_t i = 1; i < extents.size(); ++i)
+    if (extents[i].first < extents[i - 1].second) refuse("two of its tensors overlap");
+}
+
+const TensorView& Safetensors::at(const std::string& key) const {
+  const auto it = tensors_.find(key);
+  if (it != tensors_.end()) return it->second;
+  std::string known;
+  for (const auto& [name, view] : tensors_) known += (known.empty() ? "" : ", ") + name;
+  core::fail(core::Exit::bad_data, "{}: has no tensor '{}' (it has: {})", path_.string(), key, known.substr(0, 500));
+}
+
+std::string write_safetensors(const core::fs::path& path, const std::map<std::string, TensorView>& tensors, const std::map<std::string, std::string>& metadata) {
+  json header = json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::uint64_t offset = 0;
+  for (const auto& [name, view] : tensors) {
+    if (view.elements() * dtype_size(view.dtype) != static_cast<std::int64_t>(view.bytes.size()))
+      core::fail(core::Exit::internal, "tensor '{}': its shape and its bytes disagree", name);
+    header[name] = {{"dtype", view.dtype}, {"shape", view.shape}, {"data_offsets", {offset, offset + view.bytes.size()}}};
+    offset += view.bytes.size();
+  }
+  std::string text = header.dump();
+  text.append((8 - text.size() % 8) % 8, ' ');  // the format allows blanks; data then starts aligned
+  const std::uint64_t size = text.size();
+
+  core::Digest digest;
+  core::write_atomically_with(path, [&](const core::fs::path& temporary) {
+    struct Close {
+      void operator()(std::FILE* file) const { std::fclose(file); }
+    };
+    std::unique_ptr<std::FILE, Close> file(std::fopen(temporary.c_str(), "wb"));
+    if (!file) core::fail(errno == ENOSPC ? core::Exit::io : core::Exit::cannot_create, "{}: {}", path.string(), std::strerror(errno));
+    const auto put = [&](std::span<const std::byte> bytes) {
+      digest.add(bytes);
+      if (!bytes.empty() && std::fwrite(bytes.data(), 1, bytes.size(), file.get()) != bytes.size())
+        core::fail(core::Exit::io, "{}: {}; nothing was changed", path.string(), std::strerror(errno));
+    };
+    put(std::as_bytes(std::span(&size, 1)));
+    put(std::as_bytes(std::span(text)));
+    for (const auto& [name, view] : tensors) put(view.bytes);
+    if (std::fclose(file.release()) != 0) core::fail(core::Exit::io, "{}: {}; nothing was changed", path.string(), std::strerror(errno));
+  });
+  return digest.finish();
+}
+
+}  // namespace selfsight::manifest
