@@ -4,8 +4,8 @@
 #include "core/options.h"
 #include "core/registry.h"
 
-#include <nlohmann/json_fwd.hpp>
 #include <torch/torch.h>
+#include <nlohmann/json_fwd.hpp>
 
 #include <map>
 #include <memory>
@@ -16,13 +16,13 @@ namespace selfsight::nn {
 
 /// What a backbone is built from; `describe` gives it to the command line, to_json/from_json to the model manifest.
 struct BackboneOptions {
-  std::string name = "resnet50";   ///< resnet18, resnet34, resnet50, resnet10; vit-tiny, vit-small, vit-base
-  std::int64_t channels = 3;       ///< of the input
-  std::int64_t image = 224;        ///< side of the (square) input that a ViT's positions are made for
+  std::string name = "resnet50";  ///< resnet18, resnet34, resnet50, resnet10; vit-tiny, vit-small, vit-base
+  std::int64_t channels = 3;      ///< of the input
+  std::int64_t image = 224;       ///< side of the (square) input that a ViT's positions are made for
   // ResNet
-  std::string stem = "imagenet";   ///< "imagenet": 7x7 stride 2 + max pool; "cifar": 3x3 stride 1; "stride2": 3x3 stride 2, no pool
-  double width = 1.0;              ///< multiplier of all channel counts (0.25: 16 to 128 for resnet18)
-  bool zero_init_residual = false; ///< last BN gain of each block starts at 0
+  std::string stem = "imagenet";    ///< "imagenet": 7x7 stride 2 + max pool; "cifar": 3x3 stride 1; "stride2": 3x3 stride 2, no pool
+  double width = 1.0;               ///< multiplier of all channel counts (0.25: 16 to 128 for resnet18)
+  bool zero_init_residual = false;  ///< last BN gain of each block starts at 0
   // ViT
   std::int64_t patch = 16;
   std::int64_t depth = 0, dim = 0, heads = 0;  ///< 0: as the name says (tiny 192/12/3, small 384/12/6, base 768/12/12)

@@ -20,7 +20,8 @@ class Encoder : public torch::nn::Module {
   std::shared_ptr<Head> head;
 };
 
-/// Runs `encoder` once for each run of consecutive views of equal size (the multi-crop of SwAV, section 3.2) and gives the outputs view by view.
+/// Runs `encoder` once for each run of consecutive views of equal size (the multi-crop of SwAV, section 3.2) and gives the outputs view by
+/// view.
 template <class E>
 std::vector<torch::Tensor> forward_by_size(E& encoder, const std::vector<torch::Tensor>& views) {
   std::vector<torch::Tensor> out;
@@ -28,7 +29,10 @@ std::vector<torch::Tensor> forward_by_size(E& encoder, const std::vector<torch::
     std::size_t end = begin + 1;
     while (end < views.size() && views[end].size(2) == views[begin].size(2)) ++end;
     const auto group = static_cast<std::int64_t>(end - begin);
-    const torch::Tensor joined = group == 1 ? views[begin] : torch::cat(std::vector(views.begin() + static_cast<std::ptrdiff_t>(begin), views.begin() + static_cast<std::ptrdiff_t>(end)));
+    const torch::Tensor joined =
+        group == 1
+            ? views[begin]
+            : torch::cat(std::vector(views.begin() + static_cast<std::ptrdiff_t>(begin), views.begin() + static_cast<std::ptrdiff_t>(end)));
     for (const auto& chunk : encoder.forward(joined).chunk(group)) out.push_back(chunk);
     begin = end;
   }

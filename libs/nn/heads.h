@@ -11,13 +11,13 @@ namespace selfsight::nn {
 
 /// Linear layers with an activation between them: {2048, 512, 128} is Linear, [BN,] activation, Linear[, BN].
 struct MlpOptions {
-  std::vector<std::int64_t> dims;    ///< in, hidden ..., out; at least two
-  bool batch_norm = false;           ///< between linear layer and activation
-  bool last_batch_norm = false;      ///< after the last layer
-  bool last_affine = true;           ///< that one has gain and bias (SimSiam's has none)
-  bool bias = true;                  ///< of linear layers without a normalisation behind them
-  bool bias_before_norm = false;     ///< of the others: the mean takes it out again (SwAV's release has it all the same)
-  std::string activation = "relu";   ///< or "gelu"
+  std::vector<std::int64_t> dims;   ///< in, hidden ..., out; at least two
+  bool batch_norm = false;          ///< between linear layer and activation
+  bool last_batch_norm = false;     ///< after the last layer
+  bool last_affine = true;          ///< that one has gain and bias (SimSiam's has none)
+  bool bias = true;                 ///< of linear layers without a normalisation behind them
+  bool bias_before_norm = false;    ///< of the others: the mean takes it out again (SwAV's release has it all the same)
+  std::string activation = "relu";  ///< or "gelu"
 };
 
 /// Children are numbered as those of the Sequential in the published releases ("0", "2" without BN; "0", "1", "3" with it).

@@ -19,7 +19,8 @@ torch::Tensor info_nce(const torch::Tensor& q, const torch::Tensor& k, const tor
 torch::Tensor nt_xent(const torch::Tensor& z1, const torch::Tensor& z2, double tau);
 /// The same for a part of a larger batch: all1, all2 (M x D) hold the rows of all ranks, those of z1, z2 from row `offset` on. The mean
 /// over the ranks' values is the loss of the one large batch.
-torch::Tensor nt_xent(const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& all1, const torch::Tensor& all2, std::int64_t offset, double tau);
+torch::Tensor nt_xent(const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& all1, const torch::Tensor& all2,
+                      std::int64_t offset, double tau);
 
 /// - sum_c targets_c log softmax(logits)_c; targets N x C, rows that sum to 1.
 torch::Tensor soft_cross_entropy(const torch::Tensor& targets, const torch::Tensor& logits);

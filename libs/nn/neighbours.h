@@ -20,10 +20,10 @@ Neighbours nearest(const torch::Tensor& queries, const torch::Tensor& keys, std:
 
 /// Class of each test row: the k nearest training rows by cosine vote with weight exp(cosine / temperature); temperature 0: one vote each.
 /// Equal votes go to the class of the nearer neighbour. Error: bad_data for a training label outside 0 .. classes - 1.
-torch::Tensor knn_predict(const torch::Tensor& train_x, const torch::Tensor& train_y, const torch::Tensor& test_x, std::int64_t k, double temperature,
-                          std::int64_t classes);
+torch::Tensor knn_predict(const torch::Tensor& train_x, const torch::Tensor& train_y, const torch::Tensor& test_x, std::int64_t k,
+                          double temperature, std::int64_t classes);
 /// Share (0 to 1) of test rows whose prediction is their label.
-double knn_accuracy(const torch::Tensor& train_x, const torch::Tensor& train_y, const torch::Tensor& test_x, const torch::Tensor& test_y, std::int64_t k,
-                    double temperature, std::int64_t classes);
+double knn_accuracy(const torch::Tensor& train_x, const torch::Tensor& train_y, const torch::Tensor& test_x, const torch::Tensor& test_y,
+                    std::int64_t k, double temperature, std::int64_t classes);
 
 }  // namespace selfsight::nn

@@ -35,8 +35,8 @@ struct LoadReport {
 
 /// What load_state would find, without changing anything.
 LoadReport compare_state(const torch::nn::Module& module, const State& state);
-/// Copies values into the module (converted to its dtype and device). Strict: anything that does not fit is an error and nothing is changed;
-/// else what fits is loaded. Error: bad_data with the report's summary, `origin` in front.
+/// Copies values into the module (converted to its dtype and device). Strict: anything that does not fit is an error and nothing is
+/// changed; else what fits is loaded. Error: bad_data with the report's summary, `origin` in front.
 LoadReport load_state(torch::nn::Module& module, const State& state, bool strict = true, const std::string& origin = "state");
 
 /// The entries whose name starts with `prefix`, without it.

@@ -9,8 +9,8 @@ namespace selfsight::nn {
 /// near 1/sqrt(D) when they are spread evenly, 0 when they have collapsed.
 double feature_std(const torch::Tensor& x);
 
-/// exp of the entropy of the singular values of N x D divided by their sum (Roy and Vetterli, 2007; RankMe, arXiv 2210.02885): 1 to min(N, D);
-/// 0 for a matrix of zeros.
+/// exp of the entropy of the singular values of N x D divided by their sum (Roy and Vetterli, 2007; RankMe, arXiv 2210.02885): 1 to min(N,
+/// D); 0 for a matrix of zeros.
 double effective_rank(const torch::Tensor& x);
 
 }  // namespace selfsight::nn

@@ -11,7 +11,8 @@ namespace selfsight::nn {
 /// N x C x H x W -> N x (H/p * W/p) x (p * p * C): patches row by row, the values of one in (row, column, channel) order.
 torch::Tensor patchify(const torch::Tensor& x, std::int64_t patch);
 /// The inverse, for a grid of grid_h x grid_w patches (0, 0: a square one).
-torch::Tensor unpatchify(const torch::Tensor& tokens, std::int64_t patch, std::int64_t channels, std::int64_t grid_h = 0, std::int64_t grid_w = 0);
+torch::Tensor unpatchify(const torch::Tensor& tokens, std::int64_t patch, std::int64_t channels, std::int64_t grid_h = 0,
+                         std::int64_t grid_w = 0);
 
 /// Fixed positions of MAE, 1 x T x dim, float32: the first half of the channels encodes the column, the second the row, each
 /// [sin, cos] with frequencies 10000^(-i/(dim/4)). A class token gets a row of zeros in front. Error: usage unless dim is a multiple of 4.
@@ -19,8 +20,8 @@ torch::Tensor sincos_positions(std::int64_t dim, std::int64_t grid_h, std::int64
 
 /// Patch positions (1 x from_h*from_w x D) at another grid, bicubic. At the native grid: the same tensor.
 /// `offset`: 0.1 adds what DINO's released code adds to the target size.
-torch::Tensor interpolate_positions(const torch::Tensor& positions, std::int64_t from_h, std::int64_t from_w, std::int64_t to_h, std::int64_t to_w,
-                                    double offset = 0.0);
+torch::Tensor interpolate_positions(const torch::Tensor& positions, std::int64_t from_h, std::int64_t from_w, std::int64_t to_h,
+                                    std::int64_t to_w, double offset = 0.0);
 
 /// MAE's initialisation: Xavier-uniform weights and zero biases for every Linear inside.
 void xavier_linears(torch::nn::Module& module);
@@ -28,15 +29,17 @@ void xavier_linears(torch::nn::Module& module);
 /// x unchanged in eval mode or at rate 0; else each sample (dim 0) is dropped with probability `rate`, the others divided by 1 - rate.
 torch::Tensor drop_path(const torch::Tensor& x, double rate, bool training);
 
+/// Where to put what is looked at inside an attention; null: not asked for.
+struct AttentionTaps {
+  torch::Tensor* map = nullptr;   ///< gets N x heads x T x T, rows sum to 1
+  torch::Tensor* keys = nullptr;  ///< gets N x heads x T x D/heads
+};
+
 /// Multi-head self-attention over N x T x D.
 class Attention : public torch::nn::Module {
  public:
   Attention(std::int64_t dim, std::int64_t heads);
-  struct Wanted {
-    torch::Tensor* map = nullptr;   ///< gets N x heads x T x T, rows sum to 1
-    torch::Tensor* keys = nullptr;  ///< gets N x heads x T x D/heads
-  };
-  torch::Tensor forward(const torch::Tensor& x, const Wanted& wanted = {});
+  torch::Tensor forward(const torch::Tensor& x, const AttentionTaps& taps = {});
 
  private:
   std::int64_t heads_;
@@ -48,7 +51,7 @@ class Block : public torch::nn::Module {
  public:
   /// Weights N(0, 0.02), biases 0. Error: usage unless dim is a multiple of heads.
   Block(std::int64_t dim, std::int64_t heads, double drop_path = 0.0, double mlp_ratio = 4.0);
-  torch::Tensor forward(const torch::Tensor& x, const Attention::Wanted& wanted = {});
+  torch::Tensor forward(const torch::Tensor& x, const AttentionTaps& taps = {});
 
  private:
   double drop_path_;

@@ -1,0 +1,48 @@
+#include "nn/queue.h"
+
+#include "core/error.h"
+#include "nn/losses.h"
+
+#include <algorithm>
+
+namespace selfsight::nn {
+
+Queue::Queue(std::int64_t capacity, std::int64_t dim) {
+  if (capacity < 1 || dim < 1) core::fail(core::Exit::usage, "a queue of {} rows of {} values cannot be", capacity, dim);
+  rows_ = register_buffer("rows", unit_rows(torch::randn({capacity, dim})));
+  pointer_ = register_buffer("pointer", torch::zeros({}, torch::kInt64));
+  filled_ = register_buffer("filled", torch::zeros({}, torch::kInt64));
+}
+
+void Queue::push(const torch::Tensor& rows) {
+  if (rows.dim() != 2 || rows.size(1) != rows_.size(1))
+    core::fail(core::Exit::internal, "a queue of {} columns got rows of shape [{}]", rows_.size(1), fmt::join(rows.sizes(), ", "));
+  const torch::NoGradGuard no_grad;
+  const std::int64_t size = capacity();
+  const torch::Tensor fresh = rows.size(0) > size ? rows.slice(0, rows.size(0) - size) : rows;
+  const std::int64_t count = fresh.size(0), begin = pointer_.item<std::int64_t>(), first = std::min(count, size - begin);
+  rows_.narrow(0, begin, first).copy_(fresh.narrow(0, 0, first));
+  if (first < count) rows_.narrow(0, 0, count - first).copy_(fresh.narrow(0, first, count - first));
+  pointer_.fill_((begin + count) % size);
+  filled_.fill_(std::min(size, filled() + count));
+}
+
+void Queue::stage(const torch::Tensor& rows, std::int64_t step) {
+  if (step != staged_step_) staged_.clear();
+  staged_step_ = step;
+  staged_.push_back(rows.detach());
+}
+
+void Queue::commit() {
+  for (const auto& rows : staged_) push(rows);
+  staged_.clear();
+}
+
+torch::Tensor Queue::newest_first() const {
+  const torch::NoGradGuard no_grad;
+  // Counted back from the row before the pointer; + capacity keeps the remainder positive.
+  const torch::Tensor age = torch::arange(filled(), torch::TensorOptions().dtype(torch::kInt64).device(rows_.device()));
+  return rows_.index_select(0, (pointer_ + (2 * capacity() - 1) - age) % capacity());
+}
+
+}  // namespace selfsight::nn

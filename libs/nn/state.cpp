@@ -1,0 +1,136 @@
+#include "nn/state.h"
+
+#include "core/error.h"
+#include "manifest/safetensors.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <set>
+#include <span>
+#include <utility>
+
+namespace selfsight::nn {
+
+namespace {
+
+constexpr std::array<std::pair<const char*, torch::ScalarType>, 10> dtypes = {{{"F64", torch::kFloat64},
+                                                                               {"F32", torch::kFloat32},
+                                                                               {"F16", torch::kFloat16},
+                                                                               {"BF16", torch::kBFloat16},
+                                                                               {"I64", torch::kInt64},
+                                                                               {"I32", torch::kInt32},
+                                                                               {"I16", torch::kInt16},
+                                                                               {"I8", torch::kInt8},
+                                                                               {"U8", torch::kUInt8},
+                                                                               {"BOOL", torch::kBool}}};
+
+std::string shape_text(const torch::Tensor& tensor) { return fmt::format("[{}]", fmt::join(tensor.sizes(), ", ")); }
+
+std::string some(const std::vector<std::string>& names) {
+  constexpr std::size_t most = 4;
+  const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(most, names.size()));
+  return fmt::format("{}{}", fmt::join(names.begin(), end, ", "), names.size() > most ? ", ..." : "");
+}
+
+/// The prefix that most often stands in `longer` before a name of `shorter`, and how often.
+std::pair<std::string, std::size_t> usual_prefix(const std::vector<std::string>& shorter, const std::vector<std::string>& longer) {
+  const std::set<std::string> wanted(shorter.begin(), shorter.end());
+  std::map<std::string, std::size_t> by_prefix;
+  for (const auto& name : longer)
+    for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1))
+      if (wanted.contains(name.substr(dot + 1))) ++by_prefix[name.substr(0, dot + 1)];
+  std::pair<std::string, std::size_t> best{"", 0};
+  for (const auto& [prefix, count] : by_prefix)
+    if (count > best.second) best = {prefix, count};
+  return best;
+}
+
+}  // namespace
+
+State named_state(const torch::nn::Module& module) {
+  State out;
+  for (const auto& item : module.named_parameters()) out.emplace(item.key(), item.value());
+  for (const auto& item : module.named_buffers())
+    if (item.value().defined()) out.emplace(item.key(), item.value());
+  return out;
+}
+
+std::string save_tensors(const core::fs::path& path, const State& tensors, const std::map<std::string, std::string>& metadata) {
+  std::vector<torch::Tensor> keep;  // the contiguous CPU copies that the views point into
+  std::map<std::string, manifest::TensorView> views;
+  for (const auto& [name, tensor] : tensors) {
+    const torch::Tensor& plain = keep.emplace_back(tensor.detach().to(torch::kCPU).contiguous());
+    const auto* type = std::find_if(dtypes.begin(), dtypes.end(), [&](const auto& entry) { return entry.second == plain.scalar_type(); });
+    if (type == dtypes.end())
+      core::fail(core::Exit::internal, "'{}': tensors of type {} cannot be saved", name, c10::toString(plain.scalar_type()));
+    views.emplace(name, manifest::TensorView{type->first, plain.sizes().vec(),
+                                             std::span(static_cast<const std::byte*>(plain.const_data_ptr()), plain.nbytes())});
+  }
+  return manifest::write_safetensors(path, views, metadata);
+}
+
+State load_tensors(const core::fs::path& path) {
+  const manifest::Safetensors file(path);
+  State out;
+  for (const auto& [name, view] : file.tensors()) {
+    const auto* type = std::find_if(dtypes.begin(), dtypes.end(), [&](const auto& entry) { return view.dtype == entry.first; });
+    if (type == dtypes.end()) core::fail(core::Exit::bad_data, "{}: '{}' has the unknown type {}", path.string(), name, view.dtype);
+    const torch::Tensor tensor = torch::empty(view.shape, type->second);
+    if (!view.bytes.empty()) std::memcpy(tensor.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
+    out.emplace(name, tensor);
+  }
+  return out;
+}
+
+std::string LoadReport::summary() const {
+  std::vector<std::string> parts;
+  if (!missing.empty()) parts.push_back(fmt::format("{} missing ({})", missing.size(), some(missing)));
+  if (!unexpected.empty()) parts.push_back(fmt::format("{} unexpected ({})", unexpected.size(), some(unexpected)));
+  if (!mismatched.empty()) parts.push_back(fmt::format("{} of another shape ({})", mismatched.size(), some(mismatched)));
+  std::string out = parts.empty() ? "every tensor fits" : fmt::format("{}", fmt::join(parts, ", "));
+  if (!advice.empty()) out += "; " + advice;
+  return out;
+}
+
+LoadReport compare_state(const torch::nn::Module& module, const State& state) {
+  const State own = named_state(module);
+  LoadReport report;
+  for (const auto& [name, tensor] : own) {
+    const auto it = state.find(name);
+    if (it == state.end()) {
+      report.missing.push_back(name);
+    } else if (it->second.sizes() != tensor.sizes()) {
+      report.mismatched.push_back(fmt::format("{} (module {}, state {})", name, shape_text(tensor), shape_text(it->second)));
+    }
+  }
+  for (const auto& [name, tensor] : state)
+    if (!own.contains(name)) report.unexpected.push_back(name);
+  const auto [strip, stripped] = usual_prefix(report.missing, report.unexpected);
+  const auto [add, added] = usual_prefix(report.unexpected, report.missing);
+  if (stripped > 0 && stripped >= added)
+    report.advice = fmt::format("without the prefix '{}' {} of the {} missing would be there", strip, stripped, report.missing.size());
+  else if (added > 0)
+    report.advice = fmt::format("with the prefix '{}' in front {} of the {} missing would be there", add, added, report.missing.size());
+  return report;
+}
+
+LoadReport load_state(torch::nn::Module& module, const State& state, bool strict, const std::string& origin) {
+  LoadReport report = compare_state(module, state);
+  if (strict && !report.fits()) core::fail(core::Exit::bad_data, "{} does not fit the network: {}", origin, report.summary());
+  const torch::NoGradGuard no_grad;
+  for (auto& [name, tensor] : named_state(module)) {
+    const auto it = state.find(name);
+    if (it != state.end() && it->second.sizes() == tensor.sizes()) torch::Tensor(tensor).copy_(it->second);
+  }
+  return report;
+}
+
+State with_prefix_removed(const State& state, const std::string& prefix) {
+  State out;
+  for (const auto& [name, tensor] : state)
+    if (name.starts_with(prefix)) out.emplace(name.substr(prefix.size()), tensor);
+  return out;
+}
+
+}  // namespace selfsight::nn
