@@ -45,9 +45,9 @@ Hsv to_hsv(int r, int g, int b) {
   if (r == high) {
     hue = bc - gc;
   } else if (g == high) {
-    hue = 2.0F + rc - bc;
+    hue = static_cast<float>(2.0 + rc - bc);
   } else {
-    hue = 4.0F + gc - rc;
+    hue = static_cast<float>(4.0 + gc - rc);
   }
   double turn = hue / 6.0 + 1.0;
   if (turn >= 1.0) turn -= 1.0;

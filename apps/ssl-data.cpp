@@ -1,0 +1,188 @@
+// ssl-data: describes what lies on disk as a data set manifest, and checks, splits, shards and shows data sets.
+#include "core/files.h"
+#include "core/log.h"
+#include "core/progress.h"
+#include "core/registry.h"
+#include "core/threads.h"
+#include "core/tool.h"
+#include "data/check.h"
+#include "data/partition.h"
+#include "data/shards.h"
+#include "data/show.h"
+#include "manifest/manifest.h"
+
+#include <mutex>
+
+namespace {
+
+using namespace selfsight;
+using core::Exit;
+using core::fail;
+
+/// What every verb has: the input, the output, and what becomes of the manifest.
+struct Job {
+  core::CommandLine& line;
+  std::string file;
+  bool no_provenance = false;
+  double started = core::monotonic_seconds();
+  manifest::Dataset dataset;
+
+  void describe(const std::string& output_help) {
+    line.options().group("Output");
+    line.options().add("output", &file, output_help).letter('o').metavar("FILE").runtime();
+    line.options().add("no-provenance", &no_provenance, "leave out what changes from run to run").runtime();
+    line.options().group("");
+  }
+  void read() {
+    const manifest::Document document = manifest::read_document(line.input());
+    dataset = manifest::from_json<manifest::Dataset>(document.json, document.folder, document.origin);
+    dataset.inputs = {manifest::input_entry(document.kind, document.origin, document.json)};
+  }
+  void print(const std::string& to) {
+    manifest::stamp(dataset, "ssl-data", line.argv(), core::monotonic_seconds() - started, {.provenance = !no_provenance});
+    const manifest::fs::path folder = to.empty() ? manifest::fs::current_path() : manifest::fs::absolute(to).parent_path();
+    manifest::emit(manifest::to_json(dataset, folder), to);
+  }
+};
+
+void describe_set(Job& job, const std::string& format) {
+  job.describe("also write the manifest to this file");
+  job.line.parse();
+  const std::vector<std::string>& paths = job.line.positionals(1);
+  job.dataset = data::describe(format, paths.empty() ? manifest::fs::path() : manifest::fs::path(paths[0]));
+  for (const auto& [name, split] : job.dataset.splits) core::log_info("{}: {} images, {} classes", name, split.count, split.labels.size());
+  job.print(job.file);
+}
+
+void check(Job& job) {
+  std::string on_bad = "fail";
+  std::int64_t workers = 0;
+  job.line.options().add("on-bad", &on_bad, "fail: end with code 65 when any image is bad; skip: only list them").choices({"fail", "skip"});
+  job.line.options().add("workers", &workers, "threads; 0: one per processor").range(0, 1024).runtime();
+  job.describe("also write the manifest, with what was found, to this file");
+  job.line.parse();
+  job.read();
+  std::size_t bad = 0;
+  for (auto& [name, split] : job.dataset.splits) {
+    core::Progress progress(name, split.count, "images");
+    std::mutex mutex;
+    const data::CheckReport report =
+        data::check_split(split, workers > 0 ? static_cast<int>(workers) : core::default_threads(), [&](std::int64_t done) {
+          const std::lock_guard lock(mutex);
+          progress.advance(done);
+        });
+    progress.finish();
+    split.extra["checked"] = report.json();
+    if (report.good > 0 && report.height_min == report.height_max && report.width_min == report.width_max) {
+      split.image = {report.height_min, report.width_min, report.channels};
+    }
+    for (const data::BadItem& item : report.bad) core::log_warning("{}", item.reason);
+    bad += report.bad.size();
+  }
+  job.print(job.file);
+  if (bad > 0 && on_bad == "fail")
+    fail(Exit::bad_data, "{} of the images are bad (listed above and in the manifest; --on-bad skip accepts them)", bad);
+}
+
+void split(Job& job) {
+  std::string from = "train", into, name;
+  std::int64_t per_class = 0, count = 0;
+  std::uint64_t seed = 0;
+  core::Options& options = job.line.options();
+  options.add("split", &from, "the split to take from");
+  options.add("into", &into, "disjoint parts, stratified: NAME=SHARE,NAME=SHARE").metavar("PARTS");
+  options.add("per-class", &per_class, "this many samples of every class").range(0);
+  options.add("count", &count, "this many samples, stratified").range(0);
+  options.add("name", &name, "name of the new split of --per-class or --count");
+  options.add("seed", &seed, "which of the possible choices");
+  job.describe("the manifest; files with the sample numbers are written beside it");
+  job.line.parse();
+  if ((!into.empty()) + (per_class > 0) + (count > 0) != 1) fail(Exit::usage, "give exactly one of --into, --per-class and --count");
+  if (job.file.empty()) fail(Exit::usage, "split writes files with sample numbers beside its manifest: say where with -o FILE");
+  job.read();
+  const manifest::Split whole = job.dataset.split(from);
+  const std::vector<std::int64_t> labels = data::labels_of(*data::open_split(whole));
+  std::vector<std::pair<std::string, std::vector<std::int64_t>>> parts;
+  if (!into.empty()) {
+    std::vector<double> shares;
+    const auto named = data::parse_shares(into);
+    for (const auto& [part, share] : named) shares.push_back(share);
+    auto samples = data::stratified_parts(labels, shares, seed);
+    for (std::size_t i = 0; i < named.size(); ++i) parts.emplace_back(named[i].first, std::move(samples[i]));
+  } else if (per_class > 0) {
+    parts.emplace_back(name.empty() ? fmt::format("{}-{}-per-class", from, per_class) : name,
+                       data::per_class_sample(labels, per_class, seed, whole.labels));
+  } else {
+    parts.emplace_back(name.empty() ? fmt::format("{}-{}", from, count) : name, data::stratified_sample(labels, count, seed));
+  }
+  for (const auto& [part, samples] : parts) {
+    if (job.dataset.splits.contains(part)) fail(Exit::usage, "the data set already has a split '{}'", part);
+    job.dataset.splits[part] = data::write_subset(whole, samples, job.file, part);
+    core::log_info("{}: {} of the {} samples of {}", part, samples.size(), whole.count, from);
+  }
+  job.print(job.file);
+}
+
+void shard(Job& job) {
+  std::int64_t megabytes = 256;
+  job.line.options().add("shard-size", &megabytes, "largest size of a shard in MB (10^6 bytes)").range(1, 1e6);
+  job.describe("the new folder for shards, indices and dataset.json");
+  job.line.parse();
+  if (job.file.empty()) fail(Exit::usage, "say with -o FOLDER where the shards go");
+  job.read();
+  std::int64_t total = 0;
+  for (const auto& [name, part] : job.dataset.splits) total += part.count;
+  core::Progress progress("shard", total, "images");
+  job.dataset = data::write_shards(job.dataset, job.file, megabytes * 1'000'000, [&] { progress.advance(1); });
+  progress.finish();
+  job.print((manifest::fs::path(job.file) / "dataset.json").string());
+}
+
+void sample(Job& job) {
+  std::string from = "train";
+  std::int64_t count = 100;
+  std::uint64_t seed = 0;
+  job.line.options().add("split", &from, "the split to show");
+  job.line.options().add("count", &count, "images on the sheet").range(1, 10000);
+  job.line.options().add("seed", &seed, "which images");
+  job.describe("the contact sheet, a PNG file");
+  job.line.parse();
+  if (job.file.empty()) fail(Exit::usage, "say with -o FILE.png where the contact sheet goes");
+  job.read();
+  core::write_atomically(job.file, data::encode_png(data::sample_sheet(job.dataset.split(from), count, seed)));
+  core::log_info("wrote {}", job.file);
+  job.print("");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string formats;
+  for (const auto& [name, summary] : data::format_summaries()) formats += fmt::format("\n  {:<14} {}", name, summary);
+  const core::ToolInfo info = {
+      .name = "ssl-data",
+      .purpose =
+          "Describes images on disk as a data set manifest, and checks, splits, shards and shows data sets.\nFormats:\n  auto           "
+          "whichever of these fits what lies at PATH" +
+          formats + "\nVerbs that read a manifest: check, split, shard, sample.",
+      .usage = "ssl-data FORMAT PATH [-o FILE] | ssl-data check|split|shard|sample [options] [DATASET.json|-]",
+      .examples = {"ssl-data fashion-mnist -o fashion.json | ssl-data check > checked.json",
+                   "ssl-data auto photos/ | ssl-data split --into train-a=0.9,val=0.1 -o photos.json",
+                   "ssl-data split --per-class 10 --seed 1 fashion.json -o few.json",
+                   "ssl-data sample fashion.json -o sheet.png > /dev/null"},
+      .see_also = {"ssl-pretrain", "ssl-linear", "ssl-report"},
+      .versions = ""};
+  return core::run_tool(argc, argv, info, [](core::CommandLine& line) {
+    Job job{line};
+    const std::string word = line.take_word();
+    if (word == "check") return check(job);
+    if (word == "split") return split(job);
+    if (word == "shard") return shard(job);
+    if (word == "sample") return sample(job);
+    if (word.empty()) {
+      line.parse();
+      fail(Exit::usage, "give a format or a verb; ssl-data --help lists them");
+    }
+    describe_set(job, word);
+  });
+}

@@ -1,0 +1,106 @@
+#include "data/check.h"
+
+#include "core/digest.h"
+#include "core/error.h"
+#include "core/threads.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace selfsight::data {
+namespace {
+
+/// What one image adds to the report.
+struct Seen {
+  std::int64_t height = 0, width = 0;
+  std::array<std::uint64_t, 3> sum{}, squares{};
+  std::string digest, reason;
+};
+
+Seen look(const Source& source, std::int64_t index, Image& image) {
+  Seen seen;
+  try {
+    const Stored stored = source.read(index);
+    seen.digest = core::digest_of(stored.bytes);
+    decode_into(stored, source.channels(), source.name(index), image);
+  } catch (const core::Error& error) {
+    seen.reason = error.what();
+    return seen;
+  }
+  seen.height = image.height;
+  seen.width = image.width;
+  const auto channels = static_cast<std::size_t>(image.channels);
+  for (std::size_t i = 0; i < image.pixels.size(); i += channels) {
+    for (std::size_t c = 0; c < channels; ++c) {
+      const std::uint64_t value = image.pixels[i + c];
+      seen.sum[c] += value;
+      seen.squares[c] += value * value;
+    }
+  }
+  return seen;
+}
+
+}  // namespace
+
+CheckReport check_split(const manifest::Split& split, int threads, const std::function<void(std::int64_t)>& advance) {
+  const std::shared_ptr<const Source> source = open_split(split);
+  std::vector<Seen> seen(static_cast<std::size_t>(source->size()));
+  core::parallel_for(source->size(), 16, threads, [&](std::int64_t begin, std::int64_t end) {
+    thread_local Image image;
+    for (std::int64_t i = begin; i < end; ++i) seen[static_cast<std::size_t>(i)] = look(*source, i, image);
+    advance(end - begin);
+  });
+
+  CheckReport report;
+  report.channels = source->channels();
+  if (!split.labels.empty()) report.per_class.resize(split.labels.size());
+  std::array<double, 3> sum{}, squares{};
+  double pixels = 0;
+  core::Digest content;
+  for (std::int64_t i = 0; i < source->size(); ++i) {
+    const Seen& one = seen[static_cast<std::size_t>(i)];
+    content.add(fmt::format("{}\t{}\n", source->name(i), one.digest));
+    if (!one.reason.empty()) {
+      report.bad.push_back({i, 0, source->name(i), one.reason});
+      continue;
+    }
+    const bool first = report.good++ == 0;
+    report.height_min = first ? one.height : std::min(report.height_min, one.height);
+    report.height_max = std::max(report.height_max, one.height);
+    report.width_min = first ? one.width : std::min(report.width_min, one.width);
+    report.width_max = std::max(report.width_max, one.width);
+    if (const std::int64_t label = source->label(i); label >= 0 && static_cast<std::size_t>(label) < report.per_class.size()) {
+      ++report.per_class[static_cast<std::size_t>(label)];
+    }
+    pixels += static_cast<double>(one.height * one.width);
+    for (std::size_t c = 0; c < 3; ++c) {
+      sum[c] += static_cast<double>(one.sum[c]);
+      squares[c] += static_cast<double>(one.squares[c]);
+    }
+  }
+  report.content = content.finish();
+  for (std::size_t c = 0; pixels > 0 && c < static_cast<std::size_t>(report.channels); ++c) {
+    const double mean = sum[c] / pixels;
+    report.mean.push_back(mean / 255);
+    report.stddev.push_back(std::sqrt(std::max(squares[c] / pixels - mean * mean, 0.0)) / 255);
+  }
+  return report;
+}
+
+manifest::Json CheckReport::json() const {
+  manifest::Json out = {{"good", good},
+                        {"bad", manifest::Json::array()},
+                        {"height", {height_min, height_max}},
+                        {"width", {width_min, width_max}},
+                        {"mean", mean},
+                        {"std", stddev},
+                        {"content", content}};
+  for (const BadItem& item : bad) out["bad"].push_back({{"sample", item.sample}, {"name", item.name}, {"reason", item.reason}});
+  if (!per_class.empty()) out["per-class"] = per_class;
+  return out;
+}
+
+}  // namespace selfsight::data

@@ -1,0 +1,26 @@
+// Looks at every image of a split: what cannot be decoded, and what the rest is like.
+#pragma once
+
+#include "data/loader.h"
+
+#include <functional>
+
+namespace selfsight::data {
+
+struct CheckReport {
+  std::int64_t good = 0;
+  std::vector<BadItem> bad;             ///< in order of sample
+  std::vector<std::int64_t> per_class;  ///< good samples of each class; empty without labels
+  std::int64_t height_min = 0, height_max = 0, width_min = 0, width_max = 0, channels = 0;
+  std::vector<double> mean, stddev;  ///< per channel on 0..1, over the pixels of all good images
+  std::string content;               ///< digest over every sample's name and bytes
+
+  /// {"good", "bad": [{"sample", "name", "reason"}], "per-class", "height": [min, max], "width": ..., "mean", "std", "content"}
+  [[nodiscard]] manifest::Json json() const;
+};
+
+/// Reads and decodes everything on `threads` threads; the report does not depend on their number. `advance` is told of samples
+/// done, from any thread. Errors of opening the split.
+CheckReport check_split(const manifest::Split& split, int threads, const std::function<void(std::int64_t)>& advance);
+
+}  // namespace selfsight::data
