@@ -85,7 +85,7 @@ void Recipe::describe(core::Options& options, const std::string& prefix) {
   const auto probability = [&](const std::string& option, double& field, const std::string& help) {
     options.add(prefix + option, &field, help).range(0, 1);
   };
-  options.add(prefix + "size", &size, "side of the view in pixels").range(4, 4096);
+  options.add(prefix + "size", &size, "side of the view in pixels; 0: the images' own side").range(0, 4096);
   options.add(prefix + "crop", &crop, "random resized crop, the centre, or the whole image").choices({"random", "centre", "none"});
   options.add(prefix + "scale-min", &scale_min, "smallest share of the area in a random crop").range(1e-4, 1);
   options.add(prefix + "scale-max", &scale_max, "largest share of the area in a random crop").range(1e-4, 1);

@@ -42,10 +42,7 @@ MaeDecoder::MaeDecoder(const MaeOptions& options, std::int64_t encoder_dim, std:
   for (std::int64_t i = 0; i < options.decoder_depth; ++i) blocks_->push_back(std::make_shared<nn::Block>(options.decoder_dim, options.decoder_heads));
   norm_ = register_module("norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({options.decoder_dim}).eps(1e-6)));
   predict_ = register_module("predict", torch::nn::Linear(options.decoder_dim, outputs));
-  for (auto& linear : {embed_, predict_}) {
-    torch::nn::init::xavier_uniform_(linear->weight);
-    torch::nn::init::zeros_(linear->bias);
-  }
+  nn::xavier_linears(*this);
 }
 
 torch::Tensor MaeDecoder::assemble(const torch::Tensor& encoded, const torch::Tensor& restore) {
@@ -69,6 +66,7 @@ void Mae::build(const train::Setup& setup) {
   const std::int64_t grid = setup.backbone.image / setup.backbone.patch;
   if (static_cast<std::int64_t>(static_cast<double>(grid * grid) * (1.0 - options_.mask_ratio)) < 1)
     core::fail(core::Exit::usage, "--mask-ratio {}: leaves none of the {} patches", options_.mask_ratio, grid * grid);
+  nn::xavier_linears(*encoder_);
   register_module("encoder", encoder_);
   decoder_ = register_module("decoder", std::make_shared<MaeDecoder>(options_, encoder_->feature_dim(), grid,
                                                                      setup.backbone.patch * setup.backbone.patch * setup.backbone.channels));

@@ -39,8 +39,7 @@ void Moco::build(const train::Setup& setup) {
 }
 
 train::PairMethod::Pair Moco::encode(const torch::Tensor& a, const torch::Tensor& b, const train::Progress& progress) {
-  const auto unit = [](const torch::Tensor& x) { return torch::nn::functional::normalize(x, torch::nn::functional::NormalizeFuncOptions().dim(1)); };
-  const torch::Tensor query = unit(query_->forward(a));
+  const torch::Tensor query = nn::unit_rows(query_->forward(a));
   // Queries and keys of one image must not share their batch statistics, or they give the pair away (section 3.3 of v1). The paper shuffles the
   // keys over GPUs; here they go through the key encoder in random groups.
   const torch::NoGradGuard no_grad;
@@ -49,9 +48,9 @@ train::PairMethod::Pair Moco::encode(const torch::Tensor& a, const torch::Tensor
     const torch::Tensor order = torch::randperm(b.size(0), torch::TensorOptions().dtype(torch::kInt64)).to(b.device());
     std::vector<torch::Tensor> parts;
     for (const auto& group : b.index_select(0, order).chunk(options_.shuffle_groups)) parts.push_back(key_->forward(group));
-    key = unit(torch::cat(parts)).index_select(0, order.argsort());
+    key = nn::unit_rows(torch::cat(parts)).index_select(0, order.argsort());
   } else {
-    key = unit(key_->forward(b));
+    key = nn::unit_rows(key_->forward(b));
   }
   queue_->stage(key, progress.step);
   return {query, key};

@@ -1,5 +1,7 @@
 #include "methods/simsiam.h"
 
+#include "nn/losses.h"
+
 #include <functional>
 
 namespace selfsight::methods {
@@ -28,7 +30,7 @@ train::PairMethod::Pair Simsiam::encode(const torch::Tensor& a, const torch::Ten
 
 train::Outcome Simsiam::compare(const Pair& pair, const train::Progress&) {
   train::Outcome out;
-  out.loss = -torch::nn::functional::cosine_similarity(pair.query, pair.key, torch::nn::functional::CosineSimilarityFuncOptions().dim(1)).mean();
+  out.loss = nn::negative_cosine(pair.query, pair.key);
   out.embedding = pair.key;
   return out;
 }

@@ -53,7 +53,7 @@ train::Outcome Swav::step(const train::Views& views, const train::Progress& prog
   const auto embeddings = nn::forward_by_size(*encoder_, views.x);
   std::vector<torch::Tensor> z, scores;
   for (const auto& embedding : embeddings) {
-    z.push_back(torch::nn::functional::normalize(embedding, torch::nn::functional::NormalizeFuncOptions().dim(1)));
+    z.push_back(nn::unit_rows(embedding));
     scores.push_back(prototypes_->forward(z.back()));
   }
   torch::Tensor loss = torch::zeros({}, scores[0].options().dtype(torch::kFloat32));

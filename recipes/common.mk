@@ -1,0 +1,22 @@
+# Shared by all recipes. Targets are manifests, so `make` goes on where it stopped and `make -n` shows the plan.
+#   BIN=DIR       where the executables are (default: the release build)
+#   RUN='srun --gres=gpu:1 -c 16'   put before every heavy step
+#   OUT=DIR       where results go (default: runs/ in the checkout)
+#   FASHION=DIR, CIFAR10=DIR        where the data sets lie
+ROOT    := $(abspath $(dir $(lastword $(MAKEFILE_LIST)))/..)
+BIN     ?= $(ROOT)/build/release/bin
+OUT     ?= $(ROOT)/runs
+RUN     ?=
+FASHION ?= /usr/share/datasets/fashion-mnist
+CIFAR10 ?= $(ROOT)/../shared/data/cifar10
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+$(OUT)/data/fashion-mnist.json:
+	@mkdir -p $(@D)
+	$(BIN)/ssl-data fashion-mnist $(FASHION) -o $@ > /dev/null
+
+$(OUT)/data/cifar10.json:
+	@mkdir -p $(@D)
+	$(BIN)/ssl-data cifar10 $(CIFAR10) -o $@ > /dev/null
