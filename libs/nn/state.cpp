@@ -88,9 +88,8 @@ std::string LoadReport::summary() const {
   if (!missing.empty()) parts.push_back(fmt::format("{} missing ({})", missing.size(), some(missing)));
   if (!unexpected.empty()) parts.push_back(fmt::format("{} unexpected ({})", unexpected.size(), some(unexpected)));
   if (!mismatched.empty()) parts.push_back(fmt::format("{} of another shape ({})", mismatched.size(), some(mismatched)));
-  std::string out = parts.empty() ? "every tensor fits" : fmt::format("{}", fmt::join(parts, ", "));
-  if (!advice.empty()) out += "; " + advice;
-  return out;
+  if (parts.empty()) parts.emplace_back("every tensor fits");
+  return fmt::format("{}{}{}", fmt::join(parts, ", "), advice.empty() ? "" : "; ", advice);
 }
 
 LoadReport compare_state(const torch::nn::Module& module, const State& state) {
