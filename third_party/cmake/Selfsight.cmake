@@ -36,6 +36,12 @@ endfunction()
 function(selfsight_use_torch target scope)
   target_link_libraries(${target} ${scope} selfsight::torch fmt::fmt)
   target_precompile_headers(${target} REUSE_FROM selfsight_torch_pch)
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL EXECUTABLE)
+    # The header was compiled with -fPIC, as all libraries are; CMake would give a program -fPIE, which does not go with it.
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fPIC)
+  endif()
 endfunction()
 
 # selfsight_tool(ssl-linear tasks [TORCH]): apps/ssl-linear.cpp, linked to the named libraries.
