@@ -111,6 +111,11 @@ std::vector<std::byte> read_bytes(const fs::path& path) { return read_file<std::
 std::string read_text(const fs::path& path) { return read_file<std::string>(path); }
 std::string read_stdin() { return read_descriptor<std::string>(STDIN_FILENO, 1 << 16, "<stdin>"); }
 
+void write_stdout(std::string_view text) {
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  if (!written && errno != EPIPE) fail(Exit::io, "stdout: {}", std::strerror(errno));
+}
+
 void make_folder(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
@@ -175,9 +180,14 @@ std::uint64_t free_space(const fs::path& path) {
   return fs::space(existing).available;
 }
 
+fs::path absolute_path(const fs::path& path) {
+  const fs::path full = (path.empty() ? fs::current_path() : fs::absolute(path)).lexically_normal();
+  return full.has_filename() || full == full.root_path() ? full : full.parent_path();
+}
+
 fs::path relative_or_absolute(const fs::path& path, const fs::path& base) {
-  const fs::path full = fs::absolute(path).lexically_normal();
-  const fs::path relative = full.lexically_relative(fs::absolute(base).lexically_normal());
+  const fs::path full = absolute_path(path);
+  const fs::path relative = full.lexically_relative(absolute_path(base));
   return relative.empty() || *relative.begin() == ".." ? full : relative;
 }
 

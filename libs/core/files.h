@@ -19,6 +19,8 @@ std::vector<std::byte> read_bytes(const fs::path& path);
 std::string read_text(const fs::path& path);
 /// Whole of stdin.
 std::string read_stdin();
+/// Writes all of `text` to stdout and flushes it. A reader that has closed its end of the pipe is no error. Error: io.
+void write_stdout(std::string_view text);
 
 /// Writes beside `path` under a temporary name, syncs, renames, syncs the folder. Creates missing parent folders.
 /// Errors: cannot_create when the folder or file cannot be made, io when writing breaks off (disk full); then nothing is left behind.
@@ -36,6 +38,8 @@ void remove_leftovers(const fs::path& folder);
 void make_folder(const fs::path& path);
 /// Free bytes of the file system that holds `path` (or its nearest existing parent).
 std::uint64_t free_space(const fs::path& path);
+/// Absolute by the working folder (which "" stands for), without "." and "..", without a slash at the end; nothing is looked up on the disk.
+fs::path absolute_path(const fs::path& path);
 /// `path` relative to `base` where it lies below it, absolute otherwise.
 fs::path relative_or_absolute(const fs::path& path, const fs::path& base);
 /// An entry name of an archive, refused (bad_data) when it is absolute, has "..", or is empty.

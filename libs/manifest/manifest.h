@@ -2,6 +2,10 @@
 //   {"manifest": kind, "version": 1, "tool": {name, version, argv, seconds}, "inputs": [{kind, path, digest}], ...}
 // and the kind's own fields. Payloads stay in files beside it, named relative to the manifest, with a digest.
 // Fields this program does not know pass through untouched.
+//
+// A manifest inside another is stored whole. On disk its paths are relative to the outer manifest's folder where they lie below
+// it, so a model.json that is moved together with its folder still finds its weights, and absolute otherwise (its data set,
+// as a rule). In memory all are absolute, so that it can be put into another manifest as it is.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -18,10 +22,14 @@ namespace selfsight::manifest {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
+/// Version of the documents written; older ones are read too.
+inline constexpr int newest_version = 1;
+
 /// A payload file: where it is and what it holds.
 struct File {
   fs::path path;       ///< absolute in memory, relative to the manifest on disk where it lies below it
   std::string digest;  ///< "sha256:..."; empty when not known
+  Json extra;          ///< fields not known here, kept; null when there are none
 };
 
 /// What every manifest carries.
@@ -59,14 +67,14 @@ struct Model : Envelope {
   static constexpr const char* kind = "model";
   std::string method;             ///< "simclr", or "untrained", "pixels" for baselines
   Json architecture;              ///< name and the options that nn::make_backbone takes
-  File weights;                   ///< safetensors of the backbone, keys as timm's or torchvision's
+  File weights;                   ///< safetensors of the backbone, keys as timm's or torchvision's; empty path: none
   std::vector<std::int64_t> input;   ///< height, width, channels
   std::vector<double> mean, stddev;  ///< of the normalisation, per channel, on 0..1
   std::int64_t feature_dim = 0;
   Json config;                    ///< the resolved options of the run
   Json training;                  ///< epochs, steps, images, seconds, files: {"metrics": File, "views": File, "checkpoint": ...}
   Json heads = Json::object();    ///< further networks by name: {"projector": {"architecture", "weights"}}
-  Dataset dataset;                ///< what it was trained on
+  Dataset dataset;                ///< what it was trained on; left out of the JSON when it has no splits
 };
 
 struct Features : Envelope {
@@ -88,12 +96,13 @@ struct Predictions : Envelope {
 /// One number and what it means.
 struct Row {
   std::string name;               ///< "linear top-1"
-  double value = 0;
+  double value = 0;               ///< null in JSON when it is not a finite number
   std::string unit;               ///< "%", "images/s", "" for pure numbers
   std::string split;
   Json protocol = Json::object(); ///< k, temperature, labels, draws, seed, epoch, learning rate ...
   std::vector<double> samples;    ///< the single values behind a mean (draws, seeds), in a fixed order; may be empty
   std::string subject;            ///< whose number: "simclr", "pixels", "untrained"
+  Json extra = Json::object();    ///< fields not known here, kept
 };
 
 struct Metrics : Envelope {
@@ -103,14 +112,17 @@ struct Metrics : Envelope {
   std::vector<Json> features;     ///< features manifests made on the way (whole), for the report
 };
 
-/// JSON of a manifest with payload paths relative to `folder`; validated against the kind's schema before it is returned.
+/// JSON of a manifest, validated against the kind's schema. Payload paths are relative to `folder` where they lie below it, and
+/// "folder" says which that is: emit() leaves it out of the file, readers of a pipe need it. With an empty `folder` all paths
+/// are absolute and there is no "folder".
 Json to_json(const Dataset&, const fs::path& folder);
 Json to_json(const Model&, const fs::path& folder);
 Json to_json(const Features&, const fs::path& folder);
 Json to_json(const Predictions&, const fs::path& folder);
 Json to_json(const Metrics&, const fs::path& folder);
 
-/// Reads one of a kind; payload paths become absolute. Error: bad_data with origin and the JSON pointer of the fault.
+/// Reads one of a kind; payload paths become absolute, `folder` (or the document's own "folder", which wins) being what relative
+/// ones refer to. Error: bad_data with origin and the JSON pointer of the fault; another kind ("expected a model, got a dataset").
 template <class M>
 M from_json(const Json& document, const fs::path& folder, const std::string& origin);
 template <>
@@ -131,8 +143,9 @@ struct Document {
   fs::path folder;
   std::string origin;
 };
-/// Reads and validates `path`, or stdin when it is "-" (relative paths in it then refer to its "folder" field, which
-/// writers put in when they print to a pipe, or to the working folder). Errors: no_input; bad_data (not JSON, no manifest,
+/// Reads and validates `path`, or stdin when it is "-". Relative paths refer to the manifest's own folder; to its "folder" field
+/// when it came through a pipe, or was redirected into a file that lies elsewhere than its payloads. The document returned has
+/// that folder as its "folder", so that it can be put into another one whole. Errors: no_input; bad_data (not JSON, no manifest,
 /// unknown version, schema violation: origin, JSON pointer, what was expected).
 Document read_document(const std::string& path);
 /// The same for one expected kind; a manifest of another kind is bad_data ("expected a model, got a dataset").
@@ -146,18 +159,19 @@ M read(const std::string& path) {
 struct OutputOptions {
   bool provenance = true;  ///< --no-provenance: leave out tool and anything that changes from run to run (seconds, absolute argv)
 };
-/// Fills `envelope.tool` (nothing but the name and version without provenance).
+/// Fills `envelope.tool`. Without provenance it has nothing but name and version, and inputs are named without their folder.
 void stamp(Envelope& envelope, const std::string& tool, const std::vector<std::string>& argv, double seconds, const OutputOptions& options);
-/// An entry for Envelope::inputs.
+/// An entry for Envelope::inputs. The digest is of what the document says, not of how it was made: it does not change with the
+/// seconds that the tool before took.
 Json input_entry(const std::string& kind, const std::string& origin, const Json& document);
 /// Writes `document` to `file` atomically (when not empty) and prints it to stdout as the tool's one manifest. What is printed
-/// carries "folder" (absolute) so that relative paths in it can be found by the next tool in the pipe.
-/// Error: io when stdout breaks off, other than a closed pipe.
+/// carries "folder" (absolute) so that relative paths in it can be found by the next tool in the pipe. Errors: cannot_create, io;
+/// a closed pipe is none.
 void emit(const Json& document, const fs::path& file);
 
 /// The JSON Schema of a kind ("dataset", ...), as shipped.
 const Json& schema(const std::string& kind);
-/// Error: bad_data, "<origin>: /splits/train/count: expected integer, got string".
+/// Checks a document and the manifests nested in it. Error: bad_data, "<origin>: /splits/train/count: expected integer, got string".
 void validate(const Json& document, const std::string& origin);
 
 }  // namespace selfsight::manifest

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 
 namespace selfsight::manifest {
 
@@ -50,8 +51,10 @@ Safetensors::Safetensors(const core::fs::path& path) : path_(path), file_(path) 
     const auto wrong = [&, &key = name](const std::string& what) { refuse(fmt::format("tensor '{}': {}", key, what)); };
     if (name == "__metadata__") {
       if (!entry.is_object()) wrong("is not an object");
-      for (const auto& [key, value] : entry.items())
-        if (value.is_string()) metadata_.emplace(key, value.get<std::string>());
+      for (const auto& [key, value] : entry.items()) {
+        if (!value.is_string()) wrong(fmt::format("'{}' is not text", key));
+        metadata_.emplace(key, value.get<std::string>());
+      }
       continue;
     }
     if (!entry.is_object() || !entry.contains("dtype") || !entry["dtype"].is_string() || !entry.contains("shape") || !entry["shape"].is_array() ||
@@ -88,16 +91,20 @@ Safetensors::Safetensors(const core::fs::path& path) : path_(path), file_(path) 
 const TensorView& Safetensors::at(const std::string& key) const {
   const auto it = tensors_.find(key);
   if (it != tensors_.end()) return it->second;
-  std::string known;
-  for (const auto& [name, view] : tensors_) known += (known.empty() ? "" : ", ") + name;
-  core::fail(core::Exit::bad_data, "{}: has no tensor '{}' (it has: {})", path_.string(), key, known.substr(0, 500));
+  std::vector<std::string> known;
+  for (const auto& [name, view] : tensors_) known.push_back(name);
+  const std::size_t shown = std::min<std::size_t>(known.size(), 20);
+  core::fail(core::Exit::bad_data, "{}: has no tensor '{}' (it has {}: {}{})", path_.string(), key, known.size(), fmt::join(known.begin(), known.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
+             shown < known.size() ? ", ..." : "");
 }
 
 std::string write_safetensors(const core::fs::path& path, const std::map<std::string, TensorView>& tensors, const std::map<std::string, std::string>& metadata) {
   json header = json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t offset = 0;
-  for (const auto& [name, view] : tensors) {
+  std::vector<std::pair<std::string, TensorView>> order(tensors.begin(), tensors.end());
+  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return dtype_size(a.second.dtype) > dtype_size(b.second.dtype); });
+  for (const auto& [name, view] : order) {
     if (view.elements() * dtype_size(view.dtype) != static_cast<std::int64_t>(view.bytes.size()))
       core::fail(core::Exit::internal, "tensor '{}': its shape and its bytes disagree", name);
     header[name] = {{"dtype", view.dtype}, {"shape", view.shape}, {"data_offsets", {offset, offset + view.bytes.size()}}};
@@ -121,7 +128,7 @@ std::string write_safetensors(const core::fs::path& path, const std::map<std::st
     };
     put(std::as_bytes(std::span(&size, 1)));
     put(std::as_bytes(std::span(text)));
-    for (const auto& [name, view] : tensors) put(view.bytes);
+    for (const auto& [name, view] : order) put(view.bytes);
     if (std::fclose(file.release()) != 0) core::fail(core::Exit::io, "{}: {}; nothing was changed", path.string(), std::strerror(errno));
   });
   return digest.finish();

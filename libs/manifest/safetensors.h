@@ -40,8 +40,8 @@ class Safetensors {
   std::map<std::string, std::string> metadata_;
 };
 
-/// Writes atomically, keys in alphabetical order, data 8-byte aligned: the same content gives the same bytes. Returns the file's
-/// digest ("sha256:..."), computed while writing.
+/// Writes atomically; keys in alphabetical order, data with the widest elements first, so that every tensor is aligned to its element:
+/// the same content gives the same bytes. Returns the file's digest ("sha256:..."), computed while writing.
 std::string write_safetensors(const core::fs::path& path, const std::map<std::string, TensorView>& tensors,
                               const std::map<std::string, std::string>& metadata = {});
 
