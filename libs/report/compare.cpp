@@ -1,0 +1,341 @@
+#include "report/compare.h"
+
+#include "report/axis.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdlib>
+#include <numeric>
+#include <set>
+
+namespace selfsight::report {
+namespace {
+
+using manifest::Json;
+using manifest::Metrics;
+using manifest::Row;
+
+/// Options that say where and how a run was computed, not what.
+constexpr std::array<const char*, 12> incidental = {"seed",   "output",       "workers", "threads",   "device", "log-interval", "prefetch",
+                                                    "resume", "checkpoint-every", "keep",    "data-root", "dry-run"};
+
+Json model_of(const Metrics& metrics) { return metrics.model.is_object() ? metrics.model : Json::object(); }
+
+std::string plain(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number_float()) return number_text(value.get<double>());
+  if (value.is_array()) {
+    std::string out;
+    for (const Json& item : value) out += (out.empty() ? "" : ", ") + plain(item);
+    return out;
+  }
+  return value.dump();
+}
+
+/// The settings that make a run's arm, flat: name and text.
+std::map<std::string, std::string> settings_of(const Json& model) {
+  std::map<std::string, std::string> out;
+  for (const char* part : {"architecture", "config"}) {
+    if (!model.contains(part) || !model.at(part).is_object()) continue;
+    for (const auto& [key, value] : model.at(part).items()) {
+      if (std::find(incidental.begin(), incidental.end(), key) == incidental.end()) out[key] = plain(value);
+    }
+  }
+  return out;
+}
+
+std::string seed_of(const Json& model) {
+  const auto config = model.find("config");
+  return config != model.end() && config->is_object() && config->contains("seed") ? plain(config->at("seed")) : "";
+}
+
+bool smaller_is_better(const Row& row) {
+  if (row.protocol.is_object() && row.protocol.contains("better")) return row.protocol.at("better") == "lower";
+  for (const char* word : {"loss", "error", "seconds", "time", "perplexity", "median rank", "mean rank", "distance"}) {
+    if (row.name.find(word) != std::string::npos) return true;
+  }
+  return row.unit == "s" || row.unit == "ms";
+}
+
+/// The arm of each (manifest, subject), in order of first appearance.
+struct Arms {
+  std::vector<Arm> arms;
+  std::map<std::pair<std::size_t, std::string>, std::size_t> of;
+};
+
+Arms find_arms(const std::vector<Metrics>& metrics) {
+  // Methods first: per method the distinct settings, so that names need only say what differs.
+  std::vector<std::map<std::string, std::string>> settings;
+  std::map<std::string, std::vector<std::map<std::string, std::string>>> variants;
+  for (const Metrics& one : metrics) {
+    const Json model = model_of(one);
+    settings.push_back(settings_of(model));
+    auto& known = variants[model.value("method", "")];
+    if (std::find(known.begin(), known.end(), settings.back()) == known.end()) known.push_back(settings.back());
+  }
+  const auto name_of = [&](std::size_t m, const std::string& method) {
+    const auto& known = variants[method];
+    std::string differing;
+    for (const auto& [key, value] : settings[m]) {
+      const bool same = std::all_of(known.begin(), known.end(), [&, &k = key, &v = value](const auto& other) {
+        const auto it = other.find(k);
+        return it != other.end() && it->second == v;
+      });
+      if (!same) differing += (differing.empty() ? "" : ", ") + key + " " + value;
+    }
+    return differing.empty() ? method : method + " (" + differing + ")";
+  };
+  Arms out;
+  const auto add = [&](std::size_t m, const std::string& subject, const std::string& name, bool method) {
+    auto it = std::find_if(out.arms.begin(), out.arms.end(), [&](const Arm& arm) { return arm.name == name && arm.method == method; });
+    if (it == out.arms.end()) it = out.arms.insert(it, Arm{name, method});
+    out.of[{m, subject}] = static_cast<std::size_t>(it - out.arms.begin());
+  };
+  for (const bool methods : {true, false}) {
+    for (std::size_t m = 0; m < metrics.size(); ++m) {
+      const std::string method = model_of(metrics[m]).value("method", "");
+      for (const Row& row : metrics[m].rows) {
+        const bool is_method = row.subject == method;
+        if (is_method == methods) add(m, row.subject, is_method && !method.empty() ? name_of(m, method) : row.subject, is_method);
+      }
+    }
+  }
+  for (Arm& arm : out.arms) {
+    if (arm.name.empty()) arm.name = "(unnamed)";
+  }
+  return out;
+}
+
+std::string base_key(const Row& row) { return row.name + '\n' + row.split + '\n' + row.unit; }
+
+/// Protocol entries that tell apart rows of one subject in one manifest, by base key.
+std::map<std::string, std::set<std::string>> distinguishing_keys(const std::vector<Metrics>& metrics) {
+  std::map<std::string, std::set<std::string>> out;
+  for (const Metrics& one : metrics) {
+    for (std::size_t i = 0; i < one.rows.size(); ++i) {
+      for (std::size_t j = 0; j < i; ++j) {
+        const Row &a = one.rows[i], &b = one.rows[j];
+        if (a.subject != b.subject || base_key(a) != base_key(b)) continue;
+        for (const auto& [key, value] : a.protocol.items()) {
+          if (!b.protocol.contains(key) || b.protocol.at(key) != value) out[base_key(a)].insert(key);
+        }
+        for (const auto& [key, value] : b.protocol.items()) {
+          if (!a.protocol.contains(key)) out[base_key(a)].insert(key);
+        }
+      }
+    }
+  }
+  // Settings chosen on held-out data differ by row without naming it: where the count of labels tells rows apart, it does so alone.
+  for (auto& [key, names] : out) {
+    for (const char* leading : {"labels", "k", "split", "layer"}) {
+      if (!names.contains(leading)) continue;
+      bool enough = true;
+      for (const Metrics& one : metrics) {
+        std::set<std::string> seen;
+        for (const Row& row : one.rows) {
+          if (base_key(row) != key) continue;
+          const std::string value = row.protocol.contains(leading) ? row.protocol.at(leading).dump() : "";
+          enough = enough && seen.insert(row.subject + '\n' + value).second;
+        }
+      }
+      if (!enough) continue;
+      names = {leading};
+      break;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+double mean_of(const std::vector<double>& values) {
+  return values.empty() ? 0 : std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+double deviation_of(const std::vector<double>& values) {
+  if (values.size() < 2) return 0;
+  const double mean = mean_of(values);
+  double sum = 0;
+  for (const double value : values) sum += (value - mean) * (value - mean);
+  return std::sqrt(sum / static_cast<double>(values.size() - 1));
+}
+
+double student_quantile(double p, double freedom) {
+  // P(T > t) = I_x(freedom / 2, 1 / 2) / 2 with x = freedom / (freedom + t^2). The density is integrated over the angle
+  // t = sqrt(freedom) tan(a), where it is a plain power of the cosine, and the limit found by bisection.
+  const double tail = 1 - p;
+  const auto mass = [&](double from) {  // integral of cos^(freedom - 1) over [from, pi / 2], by Simpson's rule
+    constexpr int pieces = 2000;
+    const double to = std::acos(-1.0) / 2, step = (to - from) / pieces;
+    double sum = 0;
+    for (int i = 0; i <= pieces; ++i) {
+      const double weight = i == 0 || i == pieces ? 1 : i % 2 == 1 ? 4 : 2;
+      sum += weight * std::pow(std::max(0.0, std::cos(from + step * i)), freedom - 1);
+    }
+    return sum * step / 3;
+  };
+  const double whole = 2 * mass(0);
+  double low = 0, high = std::acos(-1.0) / 2;
+  for (int step = 0; step < 60; ++step) {
+    const double middle = (low + high) / 2;
+    (mass(middle) / whole > tail ? low : high) = middle;
+  }
+  return std::sqrt(freedom) * std::tan((low + high) / 2);
+}
+
+bool Difference::holds(bool lower_is_better) const { return standard_error && (lower_is_better ? high < 0 : low > 0); }
+
+const Cell* Comparison::cell(std::size_t arm, std::size_t column) const {
+  const auto it = cells.find({arm, column});
+  return it == cells.end() ? nullptr : &it->second;
+}
+
+std::string protocol_text(const Json& protocol) {
+  std::string out;
+  if (!protocol.is_object()) return out;
+  for (const auto& [key, value] : protocol.items()) {
+    if (key == "better") continue;
+    out += (out.empty() ? "" : ", ") + key + " " + plain(value);
+  }
+  return out;
+}
+
+std::string value_text(double value, double spread, const std::string& unit) {
+  if (!std::isfinite(value)) return "not finite";
+  if (unit == "%") return fmt::format("{:.{}f}", value, spread > 0 && spread < 0.1 ? 2 : 1);
+  if (spread > 0) return fmt::format("{:.{}f}", value, std::clamp(1 - static_cast<int>(std::floor(std::log10(spread))), 0, 6));
+  return number_text(value);
+}
+
+Comparison compare(const std::vector<Metrics>& metrics) {
+  Comparison out;
+  Arms arms = find_arms(metrics);
+  out.arms = arms.arms;
+  for (std::size_t m = 0; m < metrics.size(); ++m) {
+    const auto it = arms.of.find({m, model_of(metrics[m]).value("method", "")});
+    out.method_arms.push_back(it == arms.of.end() ? std::nullopt : std::optional(it->second));
+  }
+  const auto keys = distinguishing_keys(metrics);
+  std::map<std::string, std::size_t> column_of;
+  std::vector<std::map<std::pair<std::size_t, std::size_t>, std::vector<Json>>> protocols;  // by column: (arm, manifest)
+  for (std::size_t m = 0; m < metrics.size(); ++m) {
+    for (const Row& row : metrics[m].rows) {
+      Json apart = Json::object();
+      if (const auto it = keys.find(base_key(row)); it != keys.end()) {
+        for (const std::string& key : it->second) {
+          if (row.protocol.contains(key)) apart[key] = row.protocol.at(key);
+        }
+      }
+      const auto [it, is_new] = column_of.emplace(base_key(row) + '\n' + apart.dump(), out.columns.size());
+      if (is_new) {
+        Column column{row.name, row.split, row.unit, "", smaller_is_better(row), row.name};
+        if (!apart.empty()) column.title += ", " + protocol_text(apart);
+        out.columns.push_back(column);
+        protocols.emplace_back();
+      }
+      const std::size_t arm = arms.of.at({m, row.subject});
+      out.cells[{arm, it->second}].runs.push_back({m, seed_of(model_of(metrics[m])), row.value, row.samples});
+      Json rest = row.protocol;
+      for (const auto& [key, value] : apart.items()) rest.erase(key);
+      protocols[it->second][{arm, m}].push_back(rest);
+    }
+  }
+  for (std::size_t c = 0; c < out.columns.size(); ++c) {
+    Json common = protocols[c].begin()->second.front();
+    for (const auto& [where, rows] : protocols[c]) {
+      for (const Json& row : rows) {
+        Json kept = Json::object();
+        for (const auto& [key, value] : common.items()) {
+          if (row.contains(key) && row.at(key) == value) kept[key] = value;
+        }
+        common = kept;
+      }
+    }
+    out.columns[c].protocol = protocol_text(common);
+    for (const auto& [where, rows] : protocols[c]) {
+      std::map<std::string, std::set<std::string>> own;
+      for (const Json& row : rows) {
+        for (const auto& [key, value] : row.items()) {
+          if (!common.contains(key) && key != "better") own[key].insert(plain(value));
+        }
+      }
+      std::string& text = out.cells[{where.first, c}].protocol;
+      for (const auto& [key, values] : own) {
+        std::string entry = key;
+        for (const std::string& value : values) entry += " " + value;
+        if (text.find(entry) == std::string::npos) text += (text.empty() ? "" : ", ") + entry;
+      }
+    }
+  }
+  return out;
+}
+
+Summary summarise(const Cell& cell) {
+  std::vector<const Run*> distinct;
+  for (const Run& run : cell.runs) {
+    const bool seen = std::any_of(distinct.begin(), distinct.end(), [&](const Run* other) { return other->value == run.value && other->samples == run.samples; });
+    if (!seen) distinct.push_back(&run);
+  }
+  Summary out;
+  if (distinct.size() == 1) {
+    out.mean = distinct.front()->value;
+    if (distinct.front()->samples.size() > 1) {
+      out.samples = distinct.front()->samples;
+      out.over = "draws";
+    }
+  } else {
+    for (const Run* run : distinct) out.samples.push_back(run->value);
+    out.mean = mean_of(out.samples);
+    out.over = "runs";
+  }
+  out.spread = deviation_of(out.samples);
+  return out;
+}
+
+Difference difference(const Cell& a, const Cell& b) {
+  std::vector<std::pair<const Run*, const Run*>> pairs;
+  for (const Run& run : a.runs) {
+    const auto find = [&](auto&& same) {
+      const auto it = std::find_if(b.runs.begin(), b.runs.end(), same);
+      return it == b.runs.end() ? nullptr : &*it;
+    };
+    const Run* other = find([&](const Run& r) { return r.manifest == run.manifest; });
+    if (other == nullptr) other = find([&](const Run& r) { return !r.seed.empty() && r.seed == run.seed; });
+    if (other != nullptr) pairs.emplace_back(&run, other);
+  }
+  if (pairs.empty() && a.runs.size() == 1 && b.runs.size() == 1) pairs.emplace_back(&a.runs[0], &b.runs[0]);
+
+  Difference out;
+  double freedom = 0;
+  if (pairs.size() > 1) {
+    for (const auto& [x, y] : pairs) out.samples.push_back(x->value - y->value);
+    out.over = "paired runs";
+  } else if (pairs.size() == 1 && pairs[0].first->samples.size() > 1 && pairs[0].first->samples.size() == pairs[0].second->samples.size()) {
+    for (std::size_t i = 0; i < pairs[0].first->samples.size(); ++i) out.samples.push_back(pairs[0].first->samples[i] - pairs[0].second->samples[i]);
+    out.over = "paired draws";
+  }
+  if (!out.samples.empty()) {
+    out.mean = mean_of(out.samples);
+    out.standard_error = deviation_of(out.samples) / std::sqrt(static_cast<double>(out.samples.size()));
+    freedom = static_cast<double>(out.samples.size() - 1);
+  } else {
+    const Summary x = summarise(a), y = summarise(b);
+    out.mean = x.mean - y.mean;
+    if (x.samples.size() > 1 && y.samples.size() > 1) {
+      const double u = x.spread * x.spread / static_cast<double>(x.samples.size()), v = y.spread * y.spread / static_cast<double>(y.samples.size());
+      out.standard_error = std::sqrt(u + v);
+      out.over = "unpaired";
+      freedom = u + v > 0 ? (u + v) * (u + v) / (u * u / static_cast<double>(x.samples.size() - 1) + v * v / static_cast<double>(y.samples.size() - 1)) : 1;
+    }
+  }
+  if (!std::isfinite(out.mean)) out.standard_error.reset();
+  const double reach = out.standard_error ? student_quantile(0.975, freedom) * *out.standard_error : 0;
+  out.low = out.mean - reach;
+  out.high = out.mean + reach;
+  return out;
+}
+
+}  // namespace selfsight::report

@@ -1,0 +1,56 @@
+// The parts of the page. Each takes what it needs and gives markup; page.cpp puts them in order.
+#pragma once
+
+#include "report/compare.h"
+#include "report/feature_set.h"
+#include "report/html.h"
+#include "report/page.h"
+#include "report/record.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace selfsight::report {
+
+/// The arm that the page is about and those it is held against, as indices of Comparison::arms.
+struct Focus {
+  std::optional<std::size_t> arm;
+  std::vector<std::size_t> baselines;
+};
+/// Error: usage when a name that was asked for is not among the arms.
+Focus find_focus(const Comparison& comparison, const ReportOptions& options);
+
+/// The first thing to be seen: one number and whether it stands against the baselines.
+std::string hero(const Comparison& comparison, const Focus& focus);
+Section results_section(const Comparison& comparison, const Focus& focus);
+
+/// A model with its record; `name` and `colour` are those of its arm.
+struct TrainedRun {
+  const manifest::Model* model = nullptr;
+  std::string name;
+  int colour = 0;
+  TrainingRecord record;
+};
+Section training_section(const std::vector<TrainedRun>& runs);
+Section views_section(const std::vector<TrainedRun>& runs);
+
+/// Features to be shown, and those that their neighbours are sought in: the training features of the same model, or the same ones.
+struct ShownSet {
+  const FeatureSet* set = nullptr;
+  const FeatureSet* keys = nullptr;
+};
+struct Shown {
+  std::optional<ShownSet> primary;  ///< of the page's subject; nothing without any features
+  std::vector<ShownSet> others;     ///< of other subjects, same split
+};
+Shown choose_features(const std::vector<FeatureSet>& sets, const std::string& subject);
+Section neighbours_section(const Shown& shown, const ReportOptions& options, Thumbnails& thumbnails);
+Section map_section(const Shown& shown, const ReportOptions& options, Thumbnails& thumbnails);
+
+/// What was run, on what, with which settings.
+Section run_section(const Material& material, const std::vector<TrainedRun>& runs);
+/// One line for the head of the page.
+std::string run_line(const std::vector<TrainedRun>& runs);
+
+}  // namespace selfsight::report

@@ -1,0 +1,126 @@
+#include "report/compare.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+using namespace selfsight;
+using namespace selfsight::report;
+using manifest::Json;
+using manifest::Metrics;
+using manifest::Row;
+
+namespace {
+
+Row row(const std::string& subject, double value, std::vector<double> samples = {}, Json protocol = Json::object()) {
+  return {"linear top-1", value, "%", "test", std::move(protocol), std::move(samples), subject};
+}
+
+Metrics run(const std::string& method, const Json& config, std::vector<Row> rows) {
+  Metrics metrics;
+  metrics.model = {{"method", method}, {"config", config}};
+  metrics.rows = std::move(rows);
+  return metrics;
+}
+
+}  // namespace
+
+TEST_CASE("quantiles of Student's t agree with printed tables") {
+  CHECK(student_quantile(0.975, 1) == doctest::Approx(12.706).epsilon(1e-4));
+  CHECK(student_quantile(0.975, 2) == doctest::Approx(4.303).epsilon(1e-4));
+  CHECK(student_quantile(0.975, 4) == doctest::Approx(2.776).epsilon(2e-4));
+  CHECK(student_quantile(0.95, 10) == doctest::Approx(1.812).epsilon(3e-4));
+  CHECK(student_quantile(0.975, 1000) == doctest::Approx(1.962).epsilon(3e-4));
+}
+
+TEST_CASE("paired draws: the difference, its standard error and interval are those of the single differences") {
+  const Cell a{{{0, "", 75, {74, 75, 76, 73, 77}}}, ""}, b{{{0, "", 69, {69, 69, 71, 66, 70}}}, ""};
+  const Difference d = difference(a, b);
+  // Differences 5, 6, 5, 7, 7: mean 6, standard deviation 1, standard error 1 / sqrt(5).
+  CHECK(d.samples == std::vector<double>{5, 6, 5, 7, 7});
+  CHECK(d.mean == doctest::Approx(6));
+  REQUIRE(d.standard_error);
+  CHECK(*d.standard_error == doctest::Approx(1 / std::sqrt(5.0)));
+  CHECK(d.low == doctest::Approx(6 - 2.7764 / std::sqrt(5.0)).epsilon(1e-4));
+  CHECK(d.over == "paired draws");
+  CHECK(d.holds(false));
+  CHECK_FALSE(d.holds(true));
+  CHECK(difference(b, a).holds(true));
+}
+
+TEST_CASE("draws that do not pair are compared by Welch; single numbers have no interval") {
+  const Cell a{{{0, "", 10, {9, 11}}}, ""}, b{{{1, "", 5, {4, 5, 6}}}, ""}, single{{{2, "", 3, {}}}, ""};
+  const Difference welch = difference(a, b);
+  CHECK(welch.over == "unpaired");
+  CHECK(welch.mean == doctest::Approx(5));
+  CHECK(*welch.standard_error == doctest::Approx(std::sqrt(2.0 / 2 + 1.0 / 3)));
+  CHECK_FALSE(difference(a, single).standard_error);
+  CHECK_FALSE(difference(a, single).holds(false));
+}
+
+TEST_CASE("runs pair within a manifest, else by seed") {
+  const Cell a{{{0, "1", 10, {}}, {1, "2", 12, {}}}, ""};
+  const Cell b{{{2, "2", 11, {}}, {3, "1", 7, {}}}, ""};
+  CHECK(difference(a, b).samples == std::vector<double>{3, 1});
+  CHECK(difference(a, b).over == "paired runs");
+  const Cell inside{{{0, "1", 9, {}}, {1, "2", 9, {}}}, ""};
+  CHECK(difference(a, inside).samples == std::vector<double>{1, 3});
+}
+
+TEST_CASE("a cell's summary is over draws of one run, or over runs; equal runs count once") {
+  const Summary draws = summarise({{{0, "1", 75, {74, 76}}}, ""});
+  CHECK(draws.over == "draws");
+  CHECK(draws.spread == doctest::Approx(std::sqrt(2.0)));
+  const Summary runs = summarise({{{0, "1", 75, {74, 76}}, {1, "2", 77, {76, 78}}}, ""});
+  CHECK(runs.over == "runs");
+  CHECK(runs.mean == doctest::Approx(76));
+  const Summary same = summarise({{{0, "1", 68, {67, 69}}, {1, "2", 68, {67, 69}}}, ""});
+  CHECK(same.over == "draws");
+  CHECK(summarise({{{0, "", 3, {}}}, ""}).over.empty());
+}
+
+TEST_CASE("the count of labels makes columns; what else differs stands in the cells") {
+  const Metrics one = run("simclr", {{"seed", 1}},
+                          {row("simclr", 75, {}, {{"labels", 100}, {"epochs", 100}, {"lr", 0.3}}), row("simclr", 84, {}, {{"labels", "all"}, {"epochs", 100}, {"lr", 0.1}}),
+                           row("pixels", 69, {}, {{"labels", 100}, {"epochs", 100}, {"lr", 0.03}})});
+  const Comparison c = compare({one});
+  REQUIRE(c.columns.size() == 2);
+  CHECK(c.columns[0].title == "linear top-1, labels 100");
+  CHECK(c.columns[1].title == "linear top-1, labels all");
+  CHECK(c.columns[0].protocol == "epochs 100");
+  REQUIRE(c.arms.size() == 2);
+  CHECK(c.arms[0].name == "simclr");
+  CHECK(c.arms[0].method);
+  CHECK_FALSE(c.arms[1].method);
+  CHECK(c.cell(1, 0)->protocol == "lr 0.03");
+  CHECK(c.cell(1, 1) == nullptr);
+}
+
+TEST_CASE("runs that differ in their seed alone are one arm, other settings name another") {
+  const Comparison c = compare({run("simclr", {{"seed", 1}, {"temperature", 0.5}, {"workers", 2}}, {row("simclr", 70), row("pixels", 60)}),
+                                run("simclr", {{"seed", 2}, {"temperature", 0.5}, {"workers", 9}}, {row("simclr", 72), row("pixels", 60)}),
+                                run("simclr", {{"seed", 1}, {"temperature", 0.2}, {"workers", 2}}, {row("simclr", 75), row("pixels", 60)})});
+  REQUIRE(c.arms.size() == 3);
+  CHECK(c.arms[0].name == "simclr (temperature 0.5)");
+  CHECK(c.arms[1].name == "simclr (temperature 0.2)");
+  CHECK(c.arms[2].name == "pixels");
+  CHECK(c.cell(0, 0)->runs.size() == 2);
+  CHECK(c.method_arms == std::vector<std::optional<std::size_t>>{0, 0, 1});
+  CHECK(summarise(*c.cell(2, 0)).over.empty());
+}
+
+TEST_CASE("what is better when lower is told by name, unit or protocol") {
+  Metrics metrics;
+  metrics.rows = {{"median rank", 3, "", "test", Json::object(), {}, "a"}, {"recall@1", 40, "%", "test", Json::object(), {}, "a"}, {"strange", 1, "", "", {{"better", "lower"}}, {}, "a"}};
+  const Comparison c = compare({metrics});
+  CHECK(c.columns[0].lower_is_better);
+  CHECK_FALSE(c.columns[1].lower_is_better);
+  CHECK(c.columns[2].lower_is_better);
+}
+
+TEST_CASE("values carry the decimals that their spread warrants") {
+  CHECK(value_text(75.123, 1.2, "%") == "75.1");
+  CHECK(value_text(75.123, 0.04, "%") == "75.12");
+  CHECK(value_text(0.12345, 0.002, "") == "0.1235");
+  CHECK(protocol_text({{"k", 20}, {"temperature", 0.07}, {"better", "lower"}}) == "k 20, temperature 0.07");
+}
