@@ -1,5 +1,6 @@
 #include "report/feature_set.h"
 
+#include "manifest/payload.h"
 #include "core/error.h"
 #include "core/threads.h"
 #include "data/ops.h"
@@ -39,7 +40,7 @@ float dot(std::span<const float> a, std::span<const float> b) {
 }  // namespace
 
 FeatureSet::FeatureSet(const manifest::Features& features) : count_(features.count), dim_(features.dim), split_(features.split), model_(features.model) {
-  const std::filesystem::path path = checked_payload(features.data, "features file", features.origin);
+  const std::filesystem::path path = manifest::checked_payload(features.data, "features file", features.origin);
   const std::string name = path.string();
   file_ = std::make_unique<manifest::Safetensors>(path);
   const manifest::TensorView& tensor = file_->at("features");

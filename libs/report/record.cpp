@@ -1,8 +1,8 @@
 #include "report/record.h"
 
-#include "core/digest.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "manifest/payload.h"
 
 #include <string_view>
 
@@ -65,24 +65,9 @@ TrainingRecord record_of(const manifest::Model& model) {
   TrainingRecord record;
   for (const char* role : {"metrics", "timings"}) {
     const manifest::File file = training_file(model, role);
-    if (!file.path.empty()) read_record(checked_payload(file, "training record", model.origin), record);
+    if (!file.path.empty()) read_record(manifest::checked_payload(file, "training record", model.origin), record);
   }
   return record;
-}
-
-std::filesystem::path checked_payload(const manifest::File& file, const std::string& what, const std::string& origin) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(file.path, error)) {
-    core::fail(core::Exit::no_input, "{}: the {} that {} names is missing", file.path.string(), what, origin);
-  }
-  if (!file.digest.empty()) {
-    const std::string actual = core::digest_of_file(file.path);
-    if (actual != file.digest) {
-      core::fail(core::Exit::bad_data, "{}: the {} is not the one that {} names ({} there, {} found): make the manifest again or put the file back", file.path.string(), what,
-                 origin, file.digest, actual);
-    }
-  }
-  return file.path;
 }
 
 }  // namespace selfsight::report

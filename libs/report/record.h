@@ -34,8 +34,4 @@ TrainingRecord record_of(const manifest::Model& model);
 /// A file that a manifest names under "files" of its training record; its path is empty when there is none.
 manifest::File training_file(const manifest::Model& model, const std::string& role);
 
-/// The payload's path, after making sure that it is there and is what the manifest says. Errors: no_input (missing) and bad_data
-/// (other digest), naming the file, `what` it is and the manifest.
-std::filesystem::path checked_payload(const manifest::File& file, const std::string& what, const std::string& origin);
-
 }  // namespace selfsight::report

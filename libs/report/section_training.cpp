@@ -1,3 +1,4 @@
+#include "manifest/payload.h"
 #include "core/files.h"
 #include "report/axis.h"
 #include "report/sections.h"
@@ -21,16 +22,16 @@ struct Known {
   double factor;
 };
 constexpr std::array<Known, 8> known = {{{"loss", "Loss", "", "", 1},
-                                         {"knn", "Online kNN accuracy", "held-out part of the training split", "%", 100},
-                                         {"feature_std", "Spread of the embedding", "std × √D; 1 spread out, 0 collapsed", "", 1},
-                                         {"feature_spread", "Spread of the features", "std × √D; 1 spread out, 0 collapsed", "", 1},
+                                         {"knn", "Online kNN accuracy", "held out of the training split", "%", 100},
+                                         {"feature_std", "Spread of the embedding", "std × √D; 0: collapsed", "", 1},
+                                         {"feature_spread", "Spread of the features", "std × √D; 0: collapsed", "", 1},
                                          {"effective_rank", "Effective rank", "exp. entropy of singular values", "", 1},
                                          {"lr", "Learning rate", "", "", 1},
                                          {"images_per_second", "Throughput", "images/s", "images/s", 1},
                                          {"data_wait", "Waiting for data", "share of the time", "%", 100}}};
 
 /// Beyond this many points a curve is smoothed and its raw points are kept behind it.
-constexpr std::size_t smoothing_from = 500;
+constexpr std::size_t smoothing_from = 200;
 
 Series series_of(const Curve& curve, const TrainedRun& run, double factor) {
   Series series;
@@ -111,7 +112,7 @@ Section views_section(const std::vector<TrainedRun>& runs) {
   for (const TrainedRun& run : runs) {
     const manifest::File file = training_file(*run.model, "views");
     if (file.path.empty()) continue;
-    const auto bytes = core::read_bytes(checked_payload(file, "sheet of views", run.model->origin));
+    const auto bytes = core::read_bytes(manifest::checked_payload(file, "sheet of views", run.model->origin));
     const std::string uri = image_uri(bytes, file.path.string());
     if (!shown.insert(uri).second) continue;  // runs of one configuration share their views
     section.html += fmt::format("<figure><figcaption>{}</figcaption><img class=\"pixels\" alt=\"Grid of training views\" src=\"{}\"></figure>", escape(run.name), uri);

@@ -1,6 +1,7 @@
 #include "train/embed.h"
 
 #include "core/progress.h"
+#include "manifest/payload.h"
 #include "nn/state.h"
 
 #include <nlohmann/json.hpp>
@@ -12,7 +13,8 @@ namespace selfsight::train {
 Pretrained load_pretrained(const manifest::Model& model) {
   Pretrained out;
   out.backbone = nn::make_backbone(nn::backbone_options(model.architecture));
-  nn::load_state(*out.backbone, nn::load_tensors(model.weights.path));
+  const std::filesystem::path weights = manifest::checked_payload(model.weights, "weights file", model.origin);
+  nn::load_state(*out.backbone, nn::load_tensors(weights), /*strict=*/true, weights.string());
   out.backbone->eval();
   out.normalisation = {model.mean, model.stddev};
   out.size = model.input.at(0);
@@ -29,6 +31,12 @@ torch::Tensor as_vector(const torch::Tensor& tap) {
 }
 
 }  // namespace
+
+torch::Tensor forward_layer(nn::Backbone& backbone, const torch::Tensor& x, const std::string& layer) {
+  if (layer == "pooled") return backbone.forward(x).pooled;
+  if (layer == "map") return backbone.forward(x).map.mean({2, 3});
+  return as_vector(backbone.forward(x, {layer}).taps.at(layer));
+}
 
 Embedded embed(nn::Backbone& backbone, const Normalisation& normalisation, std::int64_t size, const std::shared_ptr<const data::Source>& source,
                const std::vector<std::int64_t>& indices, const torch::Device& device, const EmbedOptions& options) {
@@ -54,23 +62,15 @@ Embedded embed(nn::Backbone& backbone, const Normalisation& normalisation, std::
   Embedded out;
   out.labels = torch::empty({count}, torch::kInt64);
   out.index = torch::empty({count}, torch::kInt64);
-  const bool tapped = options.layer != "pooled" && options.layer != "map";
-  const nn::Taps taps = tapped ? nn::Taps{options.layer} : nn::Taps{};
   std::optional<core::Progress> progress;
   if (options.progress) progress.emplace(options.title, count, "images");
   std::int64_t done = 0;
   while (const auto batch = loader.next()) {
-    const nn::Features features = backbone.forward(to_tensor(batch->views[0], normalisation, device), taps);
-    const torch::Tensor rows = (tapped                    ? as_vector(features.taps.at(options.layer))
-                                : options.layer == "map" ? features.map.mean({2, 3})
-                                                          : features.pooled)
-                                   .to(torch::kCPU, torch::kFloat32);
+    const torch::Tensor rows = forward_layer(backbone, to_tensor(batch->views[0], normalisation, device), options.layer).to(torch::kCPU, torch::kFloat32);
     if (!out.features.defined()) out.features = torch::empty({count, rows.size(1)});
     out.features.narrow(0, done, rows.size(0)).copy_(rows);
-    for (std::int64_t i = 0; i < batch->size(); ++i) {
-      out.labels[done + i] = batch->labels[static_cast<std::size_t>(i)];
-      out.index[done + i] = batch->samples[static_cast<std::size_t>(i)];
-    }
+    out.labels.narrow(0, done, rows.size(0)).copy_(torch::tensor(batch->labels));
+    out.index.narrow(0, done, rows.size(0)).copy_(torch::tensor(batch->samples));
     done += batch->size();
     if (progress) progress->advance(batch->size());
   }

@@ -19,13 +19,18 @@ struct Pretrained {
   Normalisation normalisation;
   std::int64_t size = 0;  ///< side of the input
 };
-/// Builds the architecture of a model manifest and loads its weights. Errors: no_input, bad_data (weights that do not fit).
+/// Builds the architecture of a model manifest and loads its weights. Errors: no_input, bad_data (weights that do not fit or are not those that
+/// the manifest names).
 Pretrained load_pretrained(const manifest::Model& model);
+
+/// One vector a sample, N x D, from a layer: "pooled", "map" (average-pooled last map) or a tap name: maps are average-pooled, tokens give the
+/// class token. The mode of the backbone is the caller's. Error: usage for a layer that it does not have.
+torch::Tensor forward_layer(nn::Backbone& backbone, const torch::Tensor& x, const std::string& layer);
 
 struct EmbedOptions {
   std::int64_t batch = 256;
   std::int64_t workers = 0;
-  std::string layer = "pooled";  ///< "pooled", "map" (average-pooled last map) or a tap name: maps are average-pooled, tokens give the class token
+  std::string layer = "pooled";  ///< as forward_layer takes it
   bool progress = false;
   std::string title = "embed";
 };
