@@ -6,7 +6,9 @@
 
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 #include <fcntl.h>
@@ -44,8 +46,8 @@ class Descriptor {
 
 [[noreturn]] void output_error(const fs::path& path, Exit otherwise) {
   const int error = errno;
-  const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG || error == EIO;
-  fail(full ? Exit::io : otherwise, "{}: {}{}", path.string(), std::strerror(error), full ? "; nothing was changed" : "");
+  if (error == ENOSPC || error == EDQUOT) fail(Exit::io, "{}: no space left on the device; nothing was changed", path.string());
+  fail(error == EFBIG || error == EIO ? Exit::io : otherwise, "{}: {}; nothing was changed", path.string(), std::strerror(error));
 }
 
 fs::path temporary_name(const fs::path& path) {
@@ -119,15 +121,20 @@ void write_stdout(std::string_view text) {
 void make_folder(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
-  if (error || !fs::is_directory(path))
-    fail(error == std::errc::no_space_on_device ? Exit::io : Exit::cannot_create, "{}: {}", path.string(), error ? error.message() : "is not a folder");
+  if (error == std::errc::no_space_on_device) fail(Exit::io, "{}: no space left on the device", path.string());
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored)) fail(Exit::cannot_create, "{}: {}", path.string(), error ? error.message() : "is not a folder");
 }
 
 void write_atomically(const fs::path& path, std::span<const std::byte> bytes) {
+  write_atomically_from(path, [&](const ByteSink& append) { append(bytes); });
+}
+
+void write_atomically_from(const fs::path& path, const std::function<void(const ByteSink&)>& make) {
   write_atomically_with(path, [&](const fs::path& temporary) {
-    Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
     if (file.get() < 0) output_error(path, Exit::cannot_create);
-    write_all(file.get(), bytes, path);
+    make([&](std::span<const std::byte> bytes) { write_all(file.get(), bytes, path); });
     if (file.close() != 0) output_error(path, Exit::io);
   });
 }
@@ -136,31 +143,32 @@ void write_atomically(const fs::path& path, std::string_view text) { write_atomi
 
 void write_atomically_with(const fs::path& path, const std::function<void(const fs::path&)>& make) {
   if (path.has_parent_path()) make_folder(path.parent_path());
-  if (fs::is_directory(path)) fail(Exit::cannot_create, "{}: is a folder", path.string());
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) fail(Exit::cannot_create, "{}: is a folder", path.string());
   const fs::path temporary = temporary_name(path);
   try {
     make(temporary);
     sync_path(temporary);
     rename_into_place(temporary, path);
   } catch (...) {
-    std::error_code ignored;
     fs::remove(temporary, ignored);
     throw;
   }
 }
 
 void create_folder_atomically(const fs::path& path, const std::function<void(const fs::path&)>& fill) {
-  if (fs::exists(path)) fail(Exit::cannot_create, "{}: exists already", path.string());
+  std::error_code ignored;
+  if (fs::exists(path, ignored)) fail(Exit::cannot_create, "{}: exists already", path.string());
   if (path.has_parent_path()) make_folder(path.parent_path());
   const fs::path temporary = temporary_name(path);
   try {
     make_folder(temporary);
     fill(temporary);
     for (const auto& entry : fs::recursive_directory_iterator(temporary))
-      if (entry.is_regular_file()) sync_path(entry.path());
+      if (entry.is_regular_file() || entry.is_directory()) sync_path(entry.path());
+    sync_path(temporary);
     rename_into_place(temporary, path);
   } catch (...) {
-    std::error_code ignored;
     fs::remove_all(temporary, ignored);
     throw;
   }
@@ -170,14 +178,22 @@ void remove_leftovers(const fs::path& folder) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with(".") && name.find(temporary_mark) != std::string::npos) fs::remove_all(entry.path(), error);
+    const std::size_t mark = name.rfind(temporary_mark);
+    if (!name.starts_with('.') || mark == std::string::npos) continue;
+    const pid_t owner = std::atoi(name.c_str() + mark + temporary_mark.size());
+    if (owner <= 0 || (owner != ::getpid() && (::kill(owner, 0) == 0 || errno == EPERM))) continue;  // another run is at work here
+    std::error_code ignored;
+    fs::remove_all(entry.path(), ignored);
   }
 }
 
 std::uint64_t free_space(const fs::path& path) {
   fs::path existing = fs::absolute(path);
-  while (!fs::exists(existing) && existing.has_relative_path()) existing = existing.parent_path();
-  return fs::space(existing).available;
+  std::error_code error;
+  while (!fs::exists(existing, error) && existing.has_relative_path()) existing = existing.parent_path();
+  const fs::space_info space = fs::space(existing, error);
+  if (error) fail(Exit::io, "{}: {}", existing.string(), error.message());
+  return space.available;
 }
 
 fs::path absolute_path(const fs::path& path) {

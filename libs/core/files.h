@@ -26,12 +26,15 @@ void write_stdout(std::string_view text);
 /// Errors: cannot_create when the folder or file cannot be made, io when writing breaks off (disk full); then nothing is left behind.
 void write_atomically(const fs::path& path, std::span<const std::byte> bytes);
 void write_atomically(const fs::path& path, std::string_view text);
-/// The same for content made piece by piece or by a library that wants a path: `make` gets the temporary path.
+/// The same for content made piece by piece: `make` gets a function that appends.
+using ByteSink = std::function<void(std::span<const std::byte> bytes)>;
+void write_atomically_from(const fs::path& path, const std::function<void(const ByteSink& append)>& make);
+/// The same for a library that wants a path: `make` gets the temporary one.
 void write_atomically_with(const fs::path& path, const std::function<void(const fs::path& temporary)>& make);
 
 /// Makes a folder in one step: `fill` writes into a temporary sibling, which is synced and renamed to `path`. `path` must not exist.
 void create_folder_atomically(const fs::path& path, const std::function<void(const fs::path& temporary)>& fill);
-/// Removes temporaries that a killed run of this program left in `folder` (never anything else).
+/// Removes temporaries that killed runs left in `folder`, told by their names; those of processes that still run here are kept.
 void remove_leftovers(const fs::path& folder);
 
 /// Creates a folder and its parents. Error: cannot_create, with the reason.

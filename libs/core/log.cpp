@@ -12,12 +12,20 @@ struct LogState {
   std::mutex mutex;
   std::string tool = "selfsight";
   std::atomic<Level> level{Level::info};
-  std::atomic<bool> bar{false};
+  std::string bar;  // what stands on the terminal's last line
 };
 
 LogState& state() {
   static LogState instance;
   return instance;
+}
+
+constexpr const char* erase_line = "\r\x1b[K";
+
+/// In one piece, so that lines of two threads or programs do not mix.
+void write(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
 }
 
 const char* word(Level level) {
@@ -39,15 +47,18 @@ void set_log_tool(std::string_view name) {
 
 void set_log_level(Level level) { state().level = level; }
 
-void set_bar_drawn(bool drawn) { state().bar = drawn; }
+void set_bar(std::string_view text) {
+  const std::lock_guard lock(state().mutex);
+  if (text.empty() && state().bar.empty()) return;
+  state().bar = text;
+  write(fmt::format("{}{}", erase_line, text));
+}
 
 void log_line(Level level, std::string_view message) {
   if (level < state().level) return;
   const std::lock_guard lock(state().mutex);
-  // \r and "erase to the end of the line" take away what a progress bar has drawn; it draws itself again at its next step.
-  const std::string line = fmt::format("{}{}: {}: {}\n", state().bar ? "\r\x1b[K" : "", state().tool, word(level), message);
-  std::fwrite(line.data(), 1, line.size(), stderr);
-  std::fflush(stderr);
+  const std::string& bar = state().bar;
+  write(fmt::format("{}{}: {}: {}\n{}", bar.empty() ? "" : erase_line, state().tool, word(level), message, bar));
 }
 
 }  // namespace selfsight::core

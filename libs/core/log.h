@@ -14,9 +14,9 @@ enum class Level { debug, info, warning, error };
 void set_log_tool(std::string_view name);
 /// Lines below this level are dropped (default: info).
 void set_log_level(Level level);
-/// Says that a progress bar stands on the terminal's last line, so that the next log line takes its place.
-void set_bar_drawn(bool drawn);
-/// Writes one line; safe from any thread; an active progress bar is redrawn below it.
+/// Draws `text` over the terminal's last line, where it stays below whatever is logged; "" takes it away.
+void set_bar(std::string_view text);
+/// Writes one line; safe from any thread.
 void log_line(Level level, std::string_view message);
 
 template <class... Args>

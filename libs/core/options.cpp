@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <type_traits>
 
 namespace selfsight::core {
@@ -27,21 +28,25 @@ constexpr const char* type_name() {
   return "text";
 }
 
+/// "" when `text` was read, else what it is not.
 template <class T>
-bool parse(const std::string& text, T& out) {
+std::string parse(const std::string& text, T& out) {
+  const std::string no = std::string("is not ") + type_name<T>();
   if constexpr (std::is_same_v<T, std::string>) {
     out = text;
-    return true;
+    return "";
   } else if constexpr (std::is_same_v<T, bool>) {
     const bool yes = text == "true" || text == "1" || text == "yes" || text == "on";
     out = yes;
-    return yes || text == "false" || text == "0" || text == "no" || text == "off";
+    return yes || text == "false" || text == "0" || text == "no" || text == "off" ? "" : no;
   } else {
-    const char* begin = text.data() + (text.starts_with('+') ? 1 : 0);
-    const auto [end, error] = std::from_chars(begin, text.data() + text.size(), out);
+    const bool plus = text.starts_with('+') && !text.starts_with("+-");
+    const char* last = text.data() + text.size();
+    const auto [end, error] = std::from_chars(text.data() + (plus ? 1 : 0), last, out);
+    if (error == std::errc::result_out_of_range && end == last) return "is too large or too small a number";
     if constexpr (std::is_same_v<T, double>)
-      if (!std::isfinite(out)) return false;
-    return error == std::errc{} && end == text.data() + text.size();
+      if (!std::isfinite(out)) return no;
+    return error == std::errc{} && end == last ? "" : no;
   }
 }
 
@@ -56,7 +61,7 @@ bool convert(const json& value, T& out) {
   } else if constexpr (std::is_same_v<T, std::uint64_t>) {
     if (!value.is_number_unsigned()) return false;
   } else {
-    if (!value.is_number_integer()) return false;
+    if (!value.is_number_integer() || (value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{std::numeric_limits<std::int64_t>::max()})) return false;
   }
   out = value.get<T>();
   return true;
@@ -99,7 +104,7 @@ std::vector<std::string> split_list(const std::string& text) {
 
 Option::Option(std::string name, OptionTarget target, std::string help, std::string group)
     : name_(std::move(name)), target_(target), help_(std::move(help)), group_(std::move(group)) {
-  default_text_ = show(value());
+  take_default();
   std::visit(
       [this](auto* field) {
         using Element = typename element_of<std::remove_pointer_t<decltype(field)>>::type;
@@ -108,6 +113,8 @@ Option::Option(std::string name, OptionTarget target, std::string help, std::str
       },
       target_);
 }
+
+void Option::take_default() { default_text_ = show(value()); }
 
 Option& Option::range(double low, double high) {
   bounded_ = true;
@@ -152,8 +159,8 @@ json Option::value() const {
   return std::visit([](auto* field) { return json(*field); }, target_);
 }
 
-void Option::check(const json& value, const std::string& origin) const {
-  const auto refuse = [&](const json& item) { fail(Exit::usage, "{}: '{}' is not allowed for --{} (allowed: {})", origin, show(item), name_, allowed()); };
+void Option::check(const json& value, const std::string& place) const {
+  const auto refuse = [&](const json& item) { fail(Exit::usage, "{}: '{}' is not allowed (allowed: {})", place, show(item), allowed()); };
   for (const auto& item : value.is_array() ? value : json::array({value})) {
     if (!choices_.empty() && std::find(choices_.begin(), choices_.end(), item.get<std::string>()) == choices_.end()) refuse(item);
     if (bounded_ && item.is_number() && !(item.get<double>() >= low_ && item.get<double>() <= high_)) refuse(item);
@@ -164,17 +171,19 @@ void Option::set_text(const std::string& text, const std::string& origin) {
   std::visit(
       [&](auto* field) {
         using T = std::remove_pointer_t<decltype(field)>;
-        using Element = typename element_of<T>::type;
         T made{};
-        const auto wrong = [&](const std::string& part) {
-          const std::string range = allowed();
-          fail(Exit::usage, "{}: '{}' is not {}{}", origin, part, type_name<Element>(), range.empty() ? "" : " (allowed: " + range + ")");
+        const auto take = [&](const std::string& part, auto& out) {
+          const std::string fault = parse(part, out), range = allowed();
+          if (!fault.empty()) fail(Exit::usage, "{}: '{}' {}{}", origin, part, fault, range.empty() ? "" : " (allowed: " + range + ")");
         };
         if constexpr (element_of<T>::list) {
-          for (const auto& part : split_list(text))
-            if (!parse(part, made.emplace_back())) wrong(part);
+          for (const auto& part : split_list(text)) {
+            typename element_of<T>::type element{};
+            take(part, element);
+            made.push_back(std::move(element));
+          }
         } else {
-          if (!parse(text, made)) wrong(text);
+          take(text, made);
         }
         check(json(made), origin);
         *field = std::move(made);
@@ -183,23 +192,27 @@ void Option::set_text(const std::string& text, const std::string& origin) {
 }
 
 void Option::set_json(const json& value, const std::string& origin) {
+  const std::string place = fmt::format("{}: {}", origin, name_);
   std::visit(
       [&](auto* field) {
         using T = std::remove_pointer_t<decltype(field)>;
-        using Element = typename element_of<T>::type;
         T made{};
-        const auto wrong = [&](const json& part) { fail(Exit::usage, "{}: {}: {} is not {}", origin, name_, part.dump(), type_name<Element>()); };
+        const auto take = [&](const json& part, auto& out) {
+          const std::string range = allowed();
+          if (!convert(part, out))
+            fail(Exit::usage, "{}: {} is not {}{}", place, part.dump(), type_name<std::remove_reference_t<decltype(out)>>(), range.empty() ? "" : " (allowed: " + range + ")");
+        };
         if constexpr (element_of<T>::list) {
-          if (!value.is_array()) wrong(value);
+          if (!value.is_array()) fail(Exit::usage, "{}: {} is not a list", place, value.dump());
           for (const auto& part : value) {
-            Element element{};
-            if (!convert(part, element)) wrong(part);
+            typename element_of<T>::type element{};
+            take(part, element);
             made.push_back(std::move(element));
           }
         } else {
-          if (!convert(value, made)) wrong(value);
+          take(value, made);
         }
-        check(json(made), origin);
+        check(json(made), place);
         *field = std::move(made);
       },
       target_);
@@ -220,16 +233,18 @@ Option* Options::find(const std::string& name) {
   return it == options_.end() ? nullptr : &*it;
 }
 
+std::string Options::suggestion(const std::string& wrong) const {
+  std::vector<std::string> known;
+  for (const auto& option : options_) known.push_back(option.name());
+  const std::string near = nearest_name(wrong, known);
+  return near.empty() ? "" : fmt::format(" (did you mean {}?)", near);
+}
+
 void Options::set_json(const json& object, const std::string& origin) {
   if (!object.is_object()) fail(Exit::usage, "{}: options must be a JSON object, {{\"name\": value, ...}}", origin);
   for (const auto& [name, value] : object.items()) {
     Option* option = find(name);
-    if (option == nullptr) {
-      std::vector<std::string> known;
-      for (const auto& candidate : options_) known.push_back(candidate.name());
-      const std::string near = nearest_name(name, known);
-      fail(Exit::usage, "{}: there is no option '{}'{}", origin, name, near.empty() ? "" : "; did you mean '" + near + "'?");
-    }
+    if (option == nullptr) fail(Exit::usage, "{}: there is no option '{}'{}", origin, name, suggestion(name));
     option->set_json(value, origin);
   }
 }

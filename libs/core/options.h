@@ -43,15 +43,17 @@ class Option {
   [[nodiscard]] const std::string& help() const { return help_; }
   [[nodiscard]] const std::string& group() const { return group_; }
   [[nodiscard]] char letter() const { return letter_; }
-  [[nodiscard]] const std::string& metavar() const { return metavar_; }
   [[nodiscard]] bool is_runtime() const { return runtime_; }
   [[nodiscard]] bool is_flag() const { return std::holds_alternative<bool*>(target_); }
   [[nodiscard]] bool is_list() const;
   [[nodiscard]] std::string environment_name() const;
   /// "0.001 to 10" or "adamw, lars, sgd"; "" when everything of the type is allowed.
   [[nodiscard]] std::string allowed() const;
-  /// The default as the help shows it, taken when the option was added.
+  /// The default as the help shows it: the value when the option was added, or when take_default() was called last.
   [[nodiscard]] const std::string& default_text() const { return default_text_; }
+  void take_default();
+  /// "N", "X", "TEXT", with ",..." for lists, unless metavar(name) said otherwise.
+  [[nodiscard]] const std::string& metavar() const { return metavar_; }
 
   /// Parses, checks and assigns. `origin` says where the text came from ("--lr", "SELFSIGHT_LR"). Lists are comma-separated.
   /// Error: usage, naming origin, value and what is allowed. On error the target keeps its value.
@@ -60,7 +62,8 @@ class Option {
   [[nodiscard]] nlohmann::json value() const;
 
  private:
-  void check(const nlohmann::json& value, const std::string& origin) const;
+  /// Error: usage, unless `value` is within the range or among the choices.
+  void check(const nlohmann::json& value, const std::string& place) const;
 
   std::string name_;
   OptionTarget target_;
@@ -79,6 +82,8 @@ class Options {
   /// Adds an option named --name; names are kebab-case and unique.
   Option& add(const std::string& name, OptionTarget target, const std::string& help);
   [[nodiscard]] Option* find(const std::string& name);
+  /// " (did you mean NAME?)" for a name that is near a known one, else "".
+  [[nodiscard]] std::string suggestion(const std::string& wrong) const;
   [[nodiscard]] const std::deque<Option>& all() const { return options_; }
   [[nodiscard]] std::deque<Option>& all() { return options_; }
 

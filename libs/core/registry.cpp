@@ -25,7 +25,7 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
 
 std::string nearest_name(const std::string& wrong, const std::vector<std::string>& known) {
   std::string best;
-  std::size_t least = std::max<std::size_t>(2, wrong.size() / 3) + 1;
+  std::size_t least = std::min(std::max<std::size_t>(2, wrong.size() / 3) + 1, wrong.size());  // nothing in common is not near
   for (const auto& name : known)
     if (const std::size_t distance = edit_distance(wrong, name); distance < least) {
       least = distance;

@@ -1,5 +1,6 @@
 #include "core/signals.h"
 
+#include <atomic>
 #include <csignal>
 #include <initializer_list>
 #include <initializer_list>
@@ -9,7 +10,8 @@ namespace selfsight::core {
 
 namespace {
 
-volatile std::sig_atomic_t stop = 0;
+std::atomic<int> stop{0};
+static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may use nothing else");
 
 void on_signal(int signal) {
   if (signal == SIGINT && stop == SIGINT) ::_exit(128 + SIGINT);  // asked twice at the keyboard: at once

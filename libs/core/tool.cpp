@@ -2,13 +2,15 @@
 
 #include "core/files.h"
 #include "core/log.h"
-#include "core/registry.h"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <deque>
 #include <unistd.h>
 
 namespace selfsight::core {
@@ -17,7 +19,7 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::size_t help_width = 110;
+constexpr std::size_t help_width = 100;
 
 bool is_help(const std::string& argument) { return argument == "--help" || argument == "-h" || argument == "--version"; }
 
@@ -57,6 +59,55 @@ std::string option_line(const Option& option) {
   return left + wrapped(right, column, help_width - column) + "\n";
 }
 
+/// An option that the command line gives, and its text.
+struct Given {
+  Option* option;
+  std::string text;
+};
+
+/// Takes the arguments apart; what is no option goes to `positionals`. Error: usage.
+std::vector<Given> take_apart(Options& options, const std::vector<std::string>& arguments, std::vector<std::string>& positionals) {
+  struct Slot {
+    Option* option;
+    std::vector<std::string> texts;
+    CLI::Option* parsed = nullptr;
+  };
+  CLI::App app;
+  app.set_help_flag();
+  app.allow_extras();
+  std::deque<Slot> slots;  // CLI11 keeps references to the texts
+  for (auto& option : options.all()) {
+    Slot& slot = slots.emplace_back(Slot{&option, {}});
+    const std::string letter = option.letter() != 0 ? fmt::format("-{},", option.letter()) : "";
+    if (option.is_flag()) {
+      slot.parsed = app.add_flag(fmt::format("{0}--{1},!--no-{1}", letter, option.name()), slot.texts);
+    } else {
+      slot.parsed = app.add_option(fmt::format("{}--{}", letter, option.name()), slot.texts)->expected(1);
+    }
+    slot.parsed->multi_option_policy(option.is_list() ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast);
+  }
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::ParseError& error) {
+    fail(Exit::usage, "{}", error.what());
+  }
+  bool only_positionals = false;
+  for (const auto& extra : app.remaining()) {
+    if (extra == "--" && !only_positionals) {
+      only_positionals = true;
+    } else if (extra.size() > 1 && extra.starts_with('-') && !only_positionals) {
+      const std::size_t name = extra.find_first_not_of('-');
+      fail(Exit::usage, "unknown option '{}'{}; --help lists all", extra, name == std::string::npos ? "" : options.suggestion(extra.substr(name, extra.find('=') - name)));
+    } else {
+      positionals.push_back(extra);
+    }
+  }
+  std::vector<Given> given;
+  for (const auto& slot : slots)
+    if (slot.parsed->count() > 0) given.push_back({slot.option, fmt::format("{}", fmt::join(slot.texts, ","))});
+  return given;
+}
+
 }  // namespace
 
 CommandLine::CommandLine(ToolInfo info, int argc, char** argv) : info_(std::move(info)), argv_(argv, argv + argc) {
@@ -72,7 +123,7 @@ std::string CommandLine::take_word() {
   return word;
 }
 
-bool CommandLine::wants_help() const { return std::any_of(argv_.begin() + 1, argv_.end(), is_help); }
+bool CommandLine::wants_help() const { return argv_.size() > 1 && std::any_of(argv_.begin() + 1, argv_.end(), is_help); }
 
 void CommandLine::set_profile(const json& values, const std::string& name) {
   profile_ = std::make_unique<json>(values);
@@ -89,73 +140,44 @@ std::string CommandLine::peek(const std::string& option) const {
   return found;
 }
 
-void CommandLine::parse() {
-  options_.group("General");
-  options_.add("config", &config_file_, "JSON file of options, {\"name\": value}; overridden by SELFSIGHT_NAME variables and the command line").metavar("FILE").runtime();
-  options_.add("quiet", &quiet_, "only warnings and errors on stderr").runtime();
-  options_.add("verbose", &verbose_, "more on stderr").runtime();
-  // The profile's values are this call's defaults: the help shows them as such.
-  if (profile_) options_.set_json(*profile_, profile_name_);
+void CommandLine::apply_profile() {
+  if (!profile_) return;
+  options_.set_json(*profile_, profile_name_);
+  for (auto& option : options_.all()) option.take_default();
+}
 
-  if (std::find(rest_.begin(), rest_.end(), "--version") != rest_.end()) {
-    fmt::print("{} of {}\n{}", info_.name, version_text(), info_.versions);
-    throw HelpShown{};
-  }
-  if (std::any_of(rest_.begin(), rest_.end(), is_help)) {
-    fmt::print("{}", help());
-    throw HelpShown{};
-  }
-
-  CLI::App app;
-  app.set_help_flag();
-  app.allow_extras();
-  app.prefix_command(false);
-  struct Given {
-    Option* option;
-    std::vector<std::string> texts;
-    CLI::Option* parsed;
-  };
-  std::deque<Given> given;
-  for (auto& option : options_.all()) {
-    Given& slot = given.emplace_back(Given{&option, {}, nullptr});
-    const std::string letter = option.letter() != 0 ? fmt::format("-{},", option.letter()) : "";
-    if (option.is_flag()) {
-      slot.parsed = app.add_flag(fmt::format("{0}--{1},!--no-{1}", letter, option.name()), slot.texts)->expected(0, 1)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-    } else {
-      slot.parsed = app.add_option(fmt::format("{}--{}", letter, option.name()), slot.texts)
-                        ->expected(1)
-                        ->multi_option_policy(option.is_list() ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast);
-    }
-  }
-  try {
-    app.parse(std::vector<std::string>(rest_.rbegin(), rest_.rend()));
-  } catch (const CLI::ParseError& error) {
-    fail(Exit::usage, "{}", error.what());
-  }
-  for (const auto& extra : app.remaining()) {
-    if (extra.size() > 1 && extra.starts_with('-')) {
-      const std::string wrong = extra.substr(extra.find_first_not_of('-'), extra.find('=') - extra.find_first_not_of('-'));
-      std::vector<std::string> known;
-      for (const auto& option : options_.all()) known.push_back(option.name());
-      const std::string near = nearest_name(wrong, known);
-      fail(Exit::usage, "unknown option '{}'{}; --help lists them", extra, near.empty() ? "" : " (did you mean --" + near + "?)");
-    }
-    positionals_.push_back(extra);
-  }
-
-  const auto from_command_line = [&](const Given& slot) {
-    if (slot.parsed->count() == 0) return;
-    slot.option->set_text(fmt::format("{}", fmt::join(slot.texts, ",")), "--" + slot.option->name());
-  };
-  for (const auto& slot : given)
-    if (slot.option->name() == "config") from_command_line(slot);
+void CommandLine::apply_config() {
   if (config_file_.empty())
     if (const char* file = std::getenv("SELFSIGHT_CONFIG")) config_file_ = file;
-  if (!config_file_.empty()) {
-    const json values = json::parse(read_text(config_file_), nullptr, /*allow_exceptions=*/false);
-    if (values.is_discarded()) fail(Exit::bad_data, "{}: is not JSON", config_file_);
-    options_.set_json(values, config_file_);
+  if (config_file_.empty()) return;
+  try {
+    options_.set_json(json::parse(read_text(config_file_)), config_file_);
+  } catch (const json::parse_error& error) {
+    fail(Exit::usage, "{}: is not JSON (fault at byte {})", config_file_, error.byte);
   }
+}
+
+void CommandLine::parse() {
+  options_.group("General");
+  options_.add("config", &config_file_, "JSON file of options, {\"name\": value}; SELFSIGHT_NAME variables and the command line win over it").metavar("FILE").runtime();
+  options_.add("quiet", &quiet_, "only warnings and errors on stderr").runtime();
+  options_.add("verbose", &verbose_, "more on stderr").runtime();
+  apply_profile();
+
+  if (std::find(rest_.begin(), rest_.end(), "--version") != rest_.end()) {
+    write_stdout(fmt::format("{} of {}\n{}{}", info_.name, version_text(), info_.versions, info_.versions.empty() || info_.versions.ends_with('\n') ? "" : "\n"));
+    throw HelpShown{};
+  }
+  if (wants_help()) {
+    write_stdout(help());
+    throw HelpShown{};
+  }
+
+  const std::vector<Given> given = take_apart(options_, rest_, positionals_);
+  const auto from_command_line = [](const Given& slot) { slot.option->set_text(slot.text, "--" + slot.option->name()); };
+  for (const auto& slot : given)
+    if (slot.option->name() == "config") from_command_line(slot);
+  apply_config();
   options_.set_environment();
   for (const auto& slot : given) from_command_line(slot);
   set_log_level(quiet_ ? Level::warning : verbose_ ? Level::debug : Level::info);
@@ -191,14 +213,15 @@ std::string CommandLine::help() const {
 int run_tool(int argc, char** argv, ToolInfo info, const std::function<void(CommandLine&)>& body) {
   set_log_tool(info.name);
   std::setvbuf(stderr, nullptr, _IOLBF, 0);
-  std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone shows as a write error
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is no error, and must not cut off what is still to be written to files
   const auto report = [](Exit exit, const std::string& message) {
-    log_line(Level::error, message);
+    set_bar("");
+    log_line(exit == Exit::interrupted ? Level::warning : Level::error, message);
     return static_cast<int>(exit);
   };
   try {
     CommandLine cli(std::move(info), argc, argv);
-    if (argc == 1 && ::isatty(STDIN_FILENO) == 1) {
+    if (argc <= 1 && ::isatty(STDIN_FILENO) == 1) {
       fmt::print(stderr, "Usage: {}\n--help tells more.\n", cli.info().usage);
       return static_cast<int>(Exit::usage);
     }
@@ -208,8 +231,10 @@ int run_tool(int argc, char** argv, ToolInfo info, const std::function<void(Comm
     return static_cast<int>(Exit::ok);
   } catch (const Error& error) {
     return report(error.exit(), error.what());
+  } catch (const fs::filesystem_error& error) {
+    return report(error.code() == std::errc::no_such_file_or_directory ? Exit::no_input : Exit::io, fmt::format("{}: {}", error.path1().string(), error.code().message()));
   } catch (const std::bad_alloc&) {
-    return report(Exit::internal, "out of memory");
+    return report(Exit::internal, "internal error: out of memory");
   } catch (const std::exception& error) {
     return report(Exit::internal, fmt::format("internal error: {}", error.what()));
   }

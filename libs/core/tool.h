@@ -34,11 +34,11 @@ class CommandLine {
   [[nodiscard]] const std::vector<std::string>& argv() const { return argv_; }
   /// Takes the first argument when it is a word (METHOD or VERB); "" when it is an option or absent.
   std::string take_word();
-  /// True when --help, -h or --version is among the arguments, or there is nothing to read: no arguments and stdin a terminal.
+  /// True when --help, -h or --version is among the arguments.
   [[nodiscard]] bool wants_help() const;
   /// Describe into this before parse().
   Options& options() { return options_; }
-  /// A layer between the defaults and --config: the values of a profile.
+  /// A layer between the defaults and --config: the values of a profile, which the help then shows as defaults. Applied by parse().
   void set_profile(const nlohmann::json& values, const std::string& name);
   /// Handles --help and --version (prints to stdout and throws HelpShown), then sets every option in the order of layers.
   /// --config, --quiet and --verbose are added to every tool. Error: usage.
@@ -53,6 +53,9 @@ class CommandLine {
   [[nodiscard]] std::string help() const;
 
  private:
+  void apply_profile();
+  void apply_config();
+
   ToolInfo info_;
   std::vector<std::string> argv_, rest_, positionals_;
   Options options_;

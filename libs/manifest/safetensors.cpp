@@ -6,10 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <memory>
 
 namespace selfsight::manifest {
 
@@ -115,21 +112,14 @@ std::string write_safetensors(const core::fs::path& path, const std::map<std::st
   const std::uint64_t size = text.size();
 
   core::Digest digest;
-  core::write_atomically_with(path, [&](const core::fs::path& temporary) {
-    struct Close {
-      void operator()(std::FILE* file) const { std::fclose(file); }
-    };
-    std::unique_ptr<std::FILE, Close> file(std::fopen(temporary.c_str(), "wb"));
-    if (!file) core::fail(errno == ENOSPC ? core::Exit::io : core::Exit::cannot_create, "{}: {}", path.string(), std::strerror(errno));
+  core::write_atomically_from(path, [&](const core::ByteSink& append) {
     const auto put = [&](std::span<const std::byte> bytes) {
       digest.add(bytes);
-      if (!bytes.empty() && std::fwrite(bytes.data(), 1, bytes.size(), file.get()) != bytes.size())
-        core::fail(core::Exit::io, "{}: {}; nothing was changed", path.string(), std::strerror(errno));
+      append(bytes);
     };
     put(std::as_bytes(std::span(&size, 1)));
     put(std::as_bytes(std::span(text)));
     for (const auto& [name, view] : order) put(view.bytes);
-    if (std::fclose(file.release()) != 0) core::fail(core::Exit::io, "{}: {}; nothing was changed", path.string(), std::strerror(errno));
   });
   return digest.finish();
 }
