@@ -59,7 +59,7 @@ bool convert(const json& value, T& out) {
   } else if constexpr (std::is_same_v<T, double>) {
     if (!value.is_number()) return false;
   } else if constexpr (std::is_same_v<T, std::uint64_t>) {
-    if (!value.is_number_unsigned()) return false;
+    if (!value.is_number_integer() || (!value.is_number_unsigned() && value.get<std::int64_t>() < 0)) return false;
   } else {
     if (!value.is_number_integer() || (value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{std::numeric_limits<std::int64_t>::max()})) return false;
   }

@@ -82,7 +82,7 @@ std::vector<Given> take_apart(Options& options, const std::vector<std::string>& 
     if (option.is_flag()) {
       slot.parsed = app.add_flag(fmt::format("{0}--{1},!--no-{1}", letter, option.name()), slot.texts);
     } else {
-      slot.parsed = app.add_option(fmt::format("{}--{}", letter, option.name()), slot.texts)->expected(1);
+      slot.parsed = app.add_option(fmt::format("{}--{}", letter, option.name()), slot.texts)->expected(1)->allow_extra_args(false);  // nor may CLI11 read [a,b] as a list
     }
     slot.parsed->multi_option_policy(option.is_list() ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast);
   }
