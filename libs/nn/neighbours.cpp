@@ -34,7 +34,7 @@ Neighbours nearest(const torch::Tensor& queries, const torch::Tensor& keys, std:
     } else {
       // The difference itself, since the expansion above loses the digits of small distances.
       const torch::Tensor exact = (part.unsqueeze(1) - x.index_select(0, index.flatten()).view({part.size(0), k, -1})).norm(2, 2);
-      const auto [sorted, order] = exact.sort(/*stable=*/true, 1);
+      const auto [sorted, order] = exact.sort(/*dim=*/1);
       distances.push_back(sorted);
       index = index.gather(1, order);
     }

@@ -54,7 +54,7 @@ torch::Tensor interpolate_positions(const torch::Tensor& positions, std::int64_t
 }
 
 void xavier_linears(torch::nn::Module& module) {
-  for (const auto& child : module.modules())
+  for (const auto& child : module.modules(/*include_self=*/false))
     if (auto* linear = child->as<torch::nn::Linear>()) {
       torch::nn::init::xavier_uniform_(linear->weight);
       if (linear->bias.defined()) torch::nn::init::zeros_(linear->bias);
