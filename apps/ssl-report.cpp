@@ -27,7 +27,10 @@ void report_body(core::CommandLine& line) {
   bool force = false, no_provenance = false;
   report::ReportOptions options;
   core::Options& described = line.options();
-  described.add("output", &output, "the page (default: report.html beside the first input file, or in the working folder)").letter('o').metavar("FILE").runtime();
+  described.add("output", &output, "the page (default: report.html beside the first input file, or in the working folder)")
+      .letter('o')
+      .metavar("FILE")
+      .runtime();
   described.add("force", &force, "replace a file that ssl-report did not write").runtime();
   described.add("no-provenance", &no_provenance, "leave out of the manifest what changes from run to run").runtime();
   options.describe(described);
@@ -41,7 +44,8 @@ void report_body(core::CommandLine& line) {
   const fs::path page = output.empty() ? default_page(material) : fs::path(output);
   const report::Written written = report::write_page(page, html, force);
   core::log_info("wrote {} ({} kB)", page.string(), html.size() / 1000);
-  manifest::emit(report::passed_on(material, written, fs::current_path(), {line.argv(), core::monotonic_seconds() - started, !no_provenance}), {});
+  manifest::emit(
+      report::passed_on(material, written, fs::current_path(), {line.argv(), core::monotonic_seconds() - started, !no_provenance}), {});
 }
 
 }  // namespace
@@ -49,11 +53,15 @@ void report_body(core::CommandLine& line) {
 int main(int argc, char** argv) {
   core::ToolInfo info;
   info.name = "ssl-report";
-  info.purpose = "Makes one self-contained HTML page of metrics, models, features and data sets: the comparison with its protocols, training curves, views, "
-                 "nearest neighbours and a map of the features. Passes the manifest on to stdout.";
+  info.purpose =
+      "Makes one self-contained HTML page of metrics, models, features and data sets: the comparison with its protocols, training curves, "
+      "views, "
+      "nearest neighbours and a map of the features. Passes the manifest on to stdout.";
   info.usage = "ssl-report [options] [MANIFEST...|-]";
-  info.examples = {"ssl-data fashion-mnist /usr/share/datasets/fashion-mnist | ssl-pretrain swav -o run | ssl-linear | ssl-report -o page.html",
-                   "ssl-report baseline.json method-seed1.json method-seed2.json -o comparison.html", "ssl-report --subject simclr --baseline pixels --queries 3,17,42 metrics.json"};
+  info.examples = {
+      "ssl-data fashion-mnist /usr/share/datasets/fashion-mnist | ssl-pretrain swav -o run | ssl-linear | ssl-report -o page.html",
+      "ssl-report baseline.json method-seed1.json method-seed2.json -o comparison.html",
+      "ssl-report --subject simclr --baseline pixels --queries 3,17,42 metrics.json"};
   info.see_also = {"ssl-data", "ssl-pretrain", "ssl-linear", "ssl-embed"};
   return core::run_tool(argc, argv, info, report_body);
 }

@@ -19,8 +19,8 @@ using manifest::Metrics;
 using manifest::Row;
 
 /// Options that say where and how a run was computed, not what.
-constexpr std::array<const char*, 12> incidental = {"seed",   "output",       "workers", "threads",   "device", "log-interval", "prefetch",
-                                                    "resume", "checkpoint-every", "keep",    "data-root", "dry-run"};
+constexpr std::array<const char*, 12> incidental = {"seed",     "output", "workers",          "threads", "device",    "log-interval",
+                                                    "prefetch", "resume", "checkpoint-every", "keep",    "data-root", "dry-run"};
 
 Json model_of(const Metrics& metrics) { return metrics.model.is_object() ? metrics.model : Json::object(); }
 
@@ -276,7 +276,8 @@ Comparison compare(const std::vector<Metrics>& metrics) {
 Summary summarise(const Cell& cell) {
   std::vector<const Run*> distinct;
   for (const Run& run : cell.runs) {
-    const bool seen = std::any_of(distinct.begin(), distinct.end(), [&](const Run* other) { return other->value == run.value && other->samples == run.samples; });
+    const bool seen = std::any_of(distinct.begin(), distinct.end(),
+                                  [&](const Run* other) { return other->value == run.value && other->samples == run.samples; });
     if (!seen) distinct.push_back(&run);
   }
   Summary out;
@@ -314,7 +315,8 @@ Difference difference(const Cell& a, const Cell& b) {
     for (const auto& [x, y] : pairs) out.samples.push_back(x->value - y->value);
     out.over = "paired runs";
   } else if (pairs.size() == 1 && pairs[0].first->samples.size() > 1 && pairs[0].first->samples.size() == pairs[0].second->samples.size()) {
-    for (std::size_t i = 0; i < pairs[0].first->samples.size(); ++i) out.samples.push_back(pairs[0].first->samples[i] - pairs[0].second->samples[i]);
+    for (std::size_t i = 0; i < pairs[0].first->samples.size(); ++i)
+      out.samples.push_back(pairs[0].first->samples[i] - pairs[0].second->samples[i]);
     out.over = "paired draws";
   }
   if (!out.samples.empty()) {
@@ -325,10 +327,13 @@ Difference difference(const Cell& a, const Cell& b) {
     const Summary x = summarise(a), y = summarise(b);
     out.mean = x.mean - y.mean;
     if (x.samples.size() > 1 && y.samples.size() > 1) {
-      const double u = x.spread * x.spread / static_cast<double>(x.samples.size()), v = y.spread * y.spread / static_cast<double>(y.samples.size());
+      const double u = x.spread * x.spread / static_cast<double>(x.samples.size()),
+                   v = y.spread * y.spread / static_cast<double>(y.samples.size());
       out.standard_error = std::sqrt(u + v);
       out.over = "unpaired";
-      freedom = u + v > 0 ? (u + v) * (u + v) / (u * u / static_cast<double>(x.samples.size() - 1) + v * v / static_cast<double>(y.samples.size() - 1)) : 1;
+      freedom = u + v > 0 ? (u + v) * (u + v) /
+                                (u * u / static_cast<double>(x.samples.size() - 1) + v * v / static_cast<double>(y.samples.size() - 1))
+                          : 1;
     }
   }
   if (!std::isfinite(out.mean)) out.standard_error.reset();

@@ -15,51 +15,51 @@ namespace selfsight::report {
 
 /// One run's number in a cell.
 struct Run {
-  std::size_t manifest = 0;      ///< which of the metrics manifests it came from
-  std::string seed;              ///< of that manifest's model; "" when unknown
+  std::size_t manifest = 0;  ///< which of the metrics manifests it came from
+  std::string seed;          ///< of that manifest's model; "" when unknown
   double value = 0;
-  std::vector<double> samples;   ///< draws behind the value, in a fixed order
+  std::vector<double> samples;  ///< draws behind the value, in a fixed order
 };
 
 struct Cell {
   std::vector<Run> runs;
-  std::string protocol;          ///< what this cell's protocol has beside the column's, "lr 0.3"
+  std::string protocol;  ///< what this cell's protocol has beside the column's, "lr 0.3"
 };
 
 /// All that a cell says: its centre, its spread (standard deviation with n - 1), and over what.
 struct Summary {
   double mean = 0, spread = 0;
-  std::vector<double> samples;   ///< run means where there are several different runs, else the draws of the one
-  std::string over;              ///< "runs", "draws", or "" for a single number
+  std::vector<double> samples;  ///< run means where there are several different runs, else the draws of the one
+  std::string over;             ///< "runs", "draws", or "" for a single number
 };
 
 /// a - b.
 struct Difference {
   double mean = 0;
   std::optional<double> standard_error;
-  double low = 0, high = 0;      ///< 95 % interval by Student's t; both equal to the mean without a standard error
-  std::vector<double> samples;   ///< the single differences when paired
-  std::string over;              ///< "paired draws", "paired runs", "unpaired", or "" for two single numbers
+  double low = 0, high = 0;     ///< 95 % interval by Student's t; both equal to the mean without a standard error
+  std::vector<double> samples;  ///< the single differences when paired
+  std::string over;             ///< "paired draws", "paired runs", "unpaired", or "" for two single numbers
   /// Whether the interval leaves out zero on the side that is better.
   [[nodiscard]] bool holds(bool lower_is_better) const;
 };
 
 struct Column {
   std::string name, split, unit;
-  std::string protocol;          ///< what all cells have in common, "k 20, temperature 0.07"
+  std::string protocol;  ///< what all cells have in common, "k 20, temperature 0.07"
   bool lower_is_better = false;
   /// "linear top-1, labels 100".
   std::string title;
 };
 
 struct Arm {
-  std::string name;              ///< the subject, with what sets it apart where one method comes in several settings
-  bool method = false;           ///< it is what a manifest's model was trained by (not a baseline judged along with it)
+  std::string name;     ///< the subject, with what sets it apart where one method comes in several settings
+  bool method = false;  ///< it is what a manifest's model was trained by (not a baseline judged along with it)
 };
 
 struct Comparison {
-  std::vector<Column> columns;   ///< in the order of first appearance
-  std::vector<Arm> arms;         ///< likewise; methods before baselines
+  std::vector<Column> columns;                                ///< in the order of first appearance
+  std::vector<Arm> arms;                                      ///< likewise; methods before baselines
   std::map<std::pair<std::size_t, std::size_t>, Cell> cells;  ///< by (arm, column)
   std::vector<std::optional<std::size_t>> method_arms;        ///< of each manifest: the arm that its own model is a run of
   [[nodiscard]] const Cell* cell(std::size_t arm, std::size_t column) const;

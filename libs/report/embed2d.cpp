@@ -155,7 +155,8 @@ std::pair<Vector, Vector> leading_eigenpairs(const Vector& matrix, std::int64_t 
 }
 
 /// Row-conditional probabilities with the wanted perplexity, by bisection on the precision; then symmetric, summing to 1.
-std::vector<float> affinities(std::span<const double> x, std::int64_t n, std::int64_t dims, double perplexity, std::int64_t stride, int threads) {
+std::vector<float> affinities(std::span<const double> x, std::int64_t n, std::int64_t dims, double perplexity, std::int64_t stride,
+                              int threads) {
   std::vector<float> conditional(index(n * stride), 0.0F);
   const double target = std::log(perplexity);
   core::parallel_for(n, 8, threads, [&](std::int64_t begin, std::int64_t end) {
@@ -218,7 +219,8 @@ struct Forces {
   double pull_x = 0, pull_y = 0, push_x = 0, push_y = 0, z = 0;
 };
 
-Forces forces_on(std::int64_t i, const std::vector<float>& p, const std::vector<float>& px, const std::vector<float>& py, std::int64_t stride) {
+Forces forces_on(std::int64_t i, const std::vector<float>& p, const std::vector<float>& px, const std::vector<float>& py,
+                 std::int64_t stride) {
   const float* row = p.data() + i * stride;
   const float xi = px[index(i)], yi = py[index(i)];
   Lane pull_x{}, pull_y{}, push_x{}, push_y{}, z{};
@@ -291,7 +293,8 @@ double Pca::share(std::size_t k) const {
 }
 
 Pca pca(std::span<const float> x, std::int64_t count, std::int64_t dims, std::int64_t keep, int threads) {
-  if (count < 2 || dims < 1) core::fail(core::Exit::bad_data, "principal components need at least two rows, got {} of {} numbers", count, dims);
+  if (count < 2 || dims < 1)
+    core::fail(core::Exit::bad_data, "principal components need at least two rows, got {} of {} numbers", count, dims);
   for (const float value : x) {
     if (!std::isfinite(value)) core::fail(core::Exit::bad_data, "principal components: a value is not finite");
   }

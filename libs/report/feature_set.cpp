@@ -1,9 +1,9 @@
 #include "report/feature_set.h"
 
-#include "manifest/payload.h"
 #include "core/error.h"
 #include "core/threads.h"
 #include "data/ops.h"
+#include "manifest/payload.h"
 #include "report/html.h"
 #include "report/record.h"
 
@@ -39,7 +39,8 @@ float dot(std::span<const float> a, std::span<const float> b) {
 
 }  // namespace
 
-FeatureSet::FeatureSet(const manifest::Features& features) : count_(features.count), dim_(features.dim), split_(features.split), model_(features.model) {
+FeatureSet::FeatureSet(const manifest::Features& features)
+    : count_(features.count), dim_(features.dim), split_(features.split), model_(features.model) {
   const std::filesystem::path path = manifest::checked_payload(features.data, "features file", features.origin);
   const std::string name = path.string();
   file_ = std::make_unique<manifest::Safetensors>(path);
@@ -55,7 +56,8 @@ FeatureSet::FeatureSet(const manifest::Features& features) : count_(features.cou
     rows_ = copied_;
   }
   const auto wrong = std::find_if(rows_.begin(), rows_.end(), [](float value) { return !std::isfinite(value); });
-  if (wrong != rows_.end()) core::fail(core::Exit::bad_data, "{}: row {} holds a value that is not finite", name, (wrong - rows_.begin()) / dim_);
+  if (wrong != rows_.end())
+    core::fail(core::Exit::bad_data, "{}: row {} holds a value that is not finite", name, (wrong - rows_.begin()) / dim_);
 
   labels_ = integers(*file_, "labels", count_, name);
   if (std::all_of(labels_.begin(), labels_.end(), [](std::int64_t label) { return label < 0; })) labels_.clear();
@@ -89,31 +91,61 @@ std::string FeatureSet::label_name(std::int64_t i) const {
   return names.empty() ? std::to_string(value) : names[static_cast<std::size_t>(value)];
 }
 
-std::string Thumbnails::uri(const manifest::Dataset& dataset, const std::string& split, std::int64_t sample, std::int64_t side) {
-  const std::string source_key = dataset.name + '\n' + dataset.split(split).root.string() + '\n' + split;
-  const std::string key = source_key + '\n' + std::to_string(sample) + '\n' + std::to_string(side);
-  if (const auto it = made_.find(key); it != made_.end()) return it->second;
-  auto& source = sources_[source_key];
-  if (!source) source = data::open_split(dataset.split(split));
-  if (sample < 0 || sample >= source->size()) {
-    core::fail(core::Exit::bad_data, "{}: sample {} is outside the {} of split '{}'", dataset.origin, sample, source->size(), split);
-  }
-  data::Image image = data::decode(source->read(sample), source->channels(), source->name(sample));
-  const std::int64_t longest = std::max(image.height, image.width);
-  if (longest > side) {
-    const auto scaled = [&](std::int64_t length) { return std::max<std::int64_t>(1, (length * side + longest / 2) / longest); };
-    data::Image small;
-    data::crop_resize(image, {0, 0, image.width, image.height}, scaled(image.height), scaled(image.width), data::Interpolation::bilinear, false, small);
-    image = std::move(small);
-  }
-  const bool tiny = longest <= 64;
-  return made_[key] = tiny ? data_uri("image/png", data::encode_png(image)) : data_uri("image/jpeg", data::encode_jpeg(image, 85));
+std::string picture_uri(const data::Image& image, std::int64_t png_up_to) {
+  const bool small = std::max(image.height, image.width) <= png_up_to;
+  return small ? data_uri("image/png", data::encode_png(image)) : data_uri("image/jpeg", data::encode_jpeg(image, 85));
 }
 
-std::vector<std::vector<Neighbour>> cosine_neighbours(const FeatureSet& queries, const std::vector<std::int64_t>& rows, const FeatureSet& keys, std::int64_t k,
-                                                      int threads) {
+namespace {
+
+/// What the data layer says, with the option that does without.
+template <class Body>
+auto with_way_out(Body&& body) {
+  try {
+    return body();
+  } catch (const core::Error& error) {
+    core::fail(error.exit(), "{} (--no-images makes the page without the images)", error.what());
+  }
+}
+
+}  // namespace
+
+const data::Source& Thumbnails::source(const manifest::Dataset& dataset, const std::string& split) {
+  auto& source = sources_[dataset.name + '\n' + dataset.split(split).root.string() + '\n' + split];
+  if (!source) source = with_way_out([&] { return data::open_split(dataset.split(split)); });
+  return *source;
+}
+
+data::Image Thumbnails::image(const manifest::Dataset& dataset, const std::string& split, std::int64_t sample, std::int64_t side) {
+  const data::Source& from = source(dataset, split);
+  if (sample < 0 || sample >= from.size()) {
+    core::fail(core::Exit::bad_data, "{}: sample {} is outside the {} of split '{}'", dataset.origin, sample, from.size(), split);
+  }
+  data::Image image = with_way_out([&] { return data::decode(from.read(sample), from.channels(), from.name(sample)); });
+  const std::int64_t longest = std::max(image.height, image.width);
+  if (longest <= side) return image;
+  const auto scaled = [&](std::int64_t length) { return std::max<std::int64_t>(1, (length * side + longest / 2) / longest); };
+  data::Image small;
+  data::crop_resize(image, {0, 0, image.width, image.height}, scaled(image.height), scaled(image.width), data::Interpolation::bilinear,
+                    false, small);
+  return small;
+}
+
+std::string Thumbnails::uri(const manifest::Dataset& dataset, const std::string& split, std::int64_t sample) {
+  std::string& made = made_[dataset.name + '\n' + dataset.split(split).root.string() + '\n' + split + '\n' + std::to_string(sample)];
+  if (made.empty()) made = picture_uri(image(dataset, split, sample));
+  return made;
+}
+
+std::vector<std::int64_t> Thumbnails::labels(const manifest::Dataset& dataset, const std::string& split) {
+  return data::labels_of(source(dataset, split));
+}
+
+std::vector<std::vector<Neighbour>> cosine_neighbours(const FeatureSet& queries, const std::vector<std::int64_t>& rows,
+                                                      const FeatureSet& keys, std::int64_t k, int threads) {
   if (queries.dim() != keys.dim()) {
-    core::fail(core::Exit::bad_data, "features of '{}' have {} numbers and those of '{}' {}: they are not of one model", queries.split(), queries.dim(), keys.split(), keys.dim());
+    core::fail(core::Exit::bad_data, "features of '{}' have {} numbers and those of '{}' {}: they are not of one model", queries.split(),
+               queries.dim(), keys.split(), keys.dim());
   }
   const auto inverse_norm = [](std::span<const float> row) { return 1.0 / std::max(1e-12, std::sqrt(static_cast<double>(dot(row, row)))); };
   std::vector<double> inverse(static_cast<std::size_t>(keys.count()));
@@ -129,10 +161,13 @@ std::vector<std::vector<Neighbour>> cosine_neighbours(const FeatureSet& queries,
       std::vector<Neighbour> all;
       all.reserve(static_cast<std::size_t>(keys.count()));
       for (std::int64_t i = 0; i < keys.count(); ++i) {
-        if (i != same) all.push_back({i, static_cast<double>(dot(queries.row(row), keys.row(i))) * query_inverse * inverse[static_cast<std::size_t>(i)]});
+        if (i != same)
+          all.push_back(
+              {i, static_cast<double>(dot(queries.row(row), keys.row(i))) * query_inverse * inverse[static_cast<std::size_t>(i)]});
       }
       const auto middle = all.begin() + std::min<std::ptrdiff_t>(k, static_cast<std::ptrdiff_t>(all.size()));
-      std::partial_sort(all.begin(), middle, all.end(), [](const Neighbour& a, const Neighbour& b) { return a.cosine != b.cosine ? a.cosine > b.cosine : a.row < b.row; });
+      std::partial_sort(all.begin(), middle, all.end(),
+                        [](const Neighbour& a, const Neighbour& b) { return a.cosine != b.cosine ? a.cosine > b.cosine : a.row < b.row; });
       out[static_cast<std::size_t>(q)].assign(all.begin(), middle);
     }
   });

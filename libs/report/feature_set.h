@@ -14,6 +14,9 @@
 
 namespace selfsight::report {
 
+/// PNG for pictures up to 64 pixels a side, whose edges JPEG would blur, and JPEG for larger ones.
+std::string picture_uri(const data::Image& image, std::int64_t png_up_to = 64);
+
 /// Features in memory (mapped), rows of F32.
 class FeatureSet {
  public:
@@ -23,7 +26,9 @@ class FeatureSet {
   [[nodiscard]] std::int64_t count() const { return count_; }
   [[nodiscard]] std::int64_t dim() const { return dim_; }
   [[nodiscard]] std::span<const float> rows() const { return rows_; }
-  [[nodiscard]] std::span<const float> row(std::int64_t i) const { return rows_.subspan(static_cast<std::size_t>(i * dim_), static_cast<std::size_t>(dim_)); }
+  [[nodiscard]] std::span<const float> row(std::int64_t i) const {
+    return rows_.subspan(static_cast<std::size_t>(i * dim_), static_cast<std::size_t>(dim_));
+  }
   [[nodiscard]] std::int64_t label(std::int64_t i) const { return labels_.empty() ? -1 : labels_[static_cast<std::size_t>(i)]; }
   /// Sample index in the split.
   [[nodiscard]] std::int64_t sample(std::int64_t i) const { return samples_[static_cast<std::size_t>(i)]; }
@@ -50,13 +55,19 @@ class FeatureSet {
   manifest::Json model_;
 };
 
-/// Small pictures of samples as data URIs, made once each.
+/// Small pictures of samples, each source opened once. Errors: as the source's, with the way out.
 class Thumbnails {
  public:
-  /// Longest side at most `side`; smaller images are kept as they are. Errors: as the source's.
-  std::string uri(const manifest::Dataset& dataset, const std::string& split, std::int64_t sample, std::int64_t side = 96);
+  /// Longest side at most `side`; smaller images are kept as they are.
+  data::Image image(const manifest::Dataset& dataset, const std::string& split, std::int64_t sample, std::int64_t side = 96);
+  /// The same as a data URI, made once.
+  std::string uri(const manifest::Dataset& dataset, const std::string& split, std::int64_t sample);
+  /// Labels of a whole split; -1 where absent.
+  std::vector<std::int64_t> labels(const manifest::Dataset& dataset, const std::string& split);
 
  private:
+  const data::Source& source(const manifest::Dataset& dataset, const std::string& split);
+
   std::map<std::string, std::shared_ptr<const data::Source>> sources_;
   std::map<std::string, std::string> made_;
 };
@@ -68,7 +79,7 @@ struct Neighbour {
 
 /// The `k` rows of `keys` with the largest cosine to each of the rows of `queries` that are named, in order; equal ones in the order of
 /// rows. A row of the same sample is left out where both are of one split. Exact; the same for any number of threads.
-std::vector<std::vector<Neighbour>> cosine_neighbours(const FeatureSet& queries, const std::vector<std::int64_t>& rows, const FeatureSet& keys, std::int64_t k,
-                                                      int threads);
+std::vector<std::vector<Neighbour>> cosine_neighbours(const FeatureSet& queries, const std::vector<std::int64_t>& rows,
+                                                      const FeatureSet& keys, std::int64_t k, int threads);
 
 }  // namespace selfsight::report

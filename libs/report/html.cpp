@@ -17,11 +17,21 @@ std::string escape(std::string_view text) {
   out.reserve(text.size());
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
       default:
         if ((static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7F) {
           out += "\xEF\xBF\xBD";
@@ -46,11 +56,14 @@ std::string base64(std::span<const std::byte> bytes) {
   return out;
 }
 
-std::string data_uri(std::string_view mime, std::span<const std::byte> bytes) { return fmt::format("data:{};base64,{}", mime, base64(bytes)); }
+std::string data_uri(std::string_view mime, std::span<const std::byte> bytes) {
+  return fmt::format("data:{};base64,{}", mime, base64(bytes));
+}
 
 std::string image_uri(std::span<const std::byte> bytes, const std::string& name) {
   const auto starts = [&](std::initializer_list<int> magic) {
-    return bytes.size() > magic.size() && std::equal(magic.begin(), magic.end(), bytes.begin(), [](int a, std::byte b) { return std::byte(a) == b; });
+    return bytes.size() > magic.size() &&
+           std::equal(magic.begin(), magic.end(), bytes.begin(), [](int a, std::byte b) { return std::byte(a) == b; });
   };
   if (starts({0x89, 'P', 'N', 'G'})) return data_uri("image/png", bytes);
   if (starts({0xFF, 0xD8, 0xFF})) return data_uri("image/jpeg", bytes);
@@ -107,9 +120,10 @@ std::string draw(const Page& page) {
       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src "
       "'sha256-{}'\">",
       base64(raw));
-  out += fmt::format("<meta name=\"color-scheme\" content=\"light dark\"><title>{}</title><style>{}</style></head><body>", escape(page.title),
-                     style_text());
-  out += fmt::format("<header><div class=\"wrap\"><h1>{}</h1><p class=\"sub\">{}</p></div></header>", escape(page.title), escape(page.subtitle));
+  out += fmt::format("<meta name=\"color-scheme\" content=\"light dark\"><title>{}</title><style>{}</style></head><body>",
+                     escape(page.title), style_text());
+  out += fmt::format("<header><div class=\"wrap\"><h1>{}</h1><p class=\"sub\">{}</p></div></header>", escape(page.title),
+                     escape(page.subtitle));
   out += "<nav aria-label=\"Sections\"><div class=\"wrap\">";
   for (const Section& section : page.sections) out += fmt::format("<a href=\"#{}\">{}</a>", section.id, escape(section.title));
   out += "</div></nav><main class=\"wrap\">" + page.hero;
@@ -118,7 +132,8 @@ std::string draw(const Page& page) {
     if (!section.lead.empty()) out += "<p class=\"lead\">" + escape(section.lead) + "</p>";
     out += section.html + "</section>";
   }
-  out += fmt::format("</main><footer><div class=\"wrap\">{}</div></footer><script>{}</script></body></html>\n", escape(page.footer), script_text());
+  out += fmt::format("</main><footer><div class=\"wrap\"><p>{}</p></div></footer><script>{}</script></body></html>\n", escape(page.footer),
+                     script_text());
   return out;
 }
 

@@ -50,7 +50,7 @@ struct Page {
   std::string title, subtitle;  ///< plain text
   std::string hero;             ///< markup between the title and the first section
   std::vector<Section> sections;
-  std::string footer;           ///< plain text
+  std::string footer;  ///< plain text
 };
 
 /// The first bytes of every page written here; a file without them is not ours to overwrite.

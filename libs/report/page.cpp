@@ -20,7 +20,8 @@ using manifest::Json;
 
 /// Adds what a document holds unless an equal one is there already; gives its place.
 template <class M>
-std::int64_t add_once(std::vector<M>& all, std::vector<Json>& seen, const Json& json, const std::filesystem::path& folder, const std::string& origin) {
+std::int64_t add_once(std::vector<M>& all, std::vector<Json>& seen, const Json& json, const std::filesystem::path& folder,
+                      const std::string& origin) {
   const auto it = std::find(seen.begin(), seen.end(), json);
   if (it != seen.end()) return it - seen.begin();
   seen.push_back(json);
@@ -58,15 +59,21 @@ std::vector<TrainedRun> trained_runs(const Material& material, const Comparison&
   std::vector<TrainedRun> runs;
   for (std::size_t i = 0; i < material.models.size(); ++i) {
     const manifest::Model& model = material.models[i];
-    TrainedRun run{&model, model.method, static_cast<int>(comparison.arms.size() + i) % colours, record_of(model)};
+    TrainedRun run{&model,          model.method, model.method, static_cast<int>(comparison.arms.size() + i) % colours, static_cast<int>(i),
+                   record_of(model)};
     for (std::size_t m = 0; m < material.metrics.size(); ++m) {
       if (material.model_of[m] != static_cast<std::int64_t>(i) || !comparison.method_arms[m]) continue;
       const std::size_t arm = *comparison.method_arms[m];
       const auto same = std::count(comparison.method_arms.begin(), comparison.method_arms.end(), comparison.method_arms[m]);
+      run.arm = comparison.arms[arm].name;
       run.name = series_name(comparison, arm, model, same > 1);
       run.colour = static_cast<int>(arm) % colours;
+      const auto before = std::count(comparison.method_arms.begin(), comparison.method_arms.begin() + static_cast<std::ptrdiff_t>(m),
+                                     comparison.method_arms[m]);
+      run.dash = same > 1 ? static_cast<int>(before) : static_cast<int>(arm);
     }
-    if (comparison.arms.empty() && material.models.size() == 1) run.colour = 0;
+    if (material.models.size() == 1) run.dash = 0;
+    if (material.models.size() == 1 && comparison.arms.empty()) run.colour = 0;
     runs.push_back(std::move(run));
   }
   return runs;
@@ -102,7 +109,7 @@ void ReportOptions::describe(core::Options& options) {
   options.add("queries", &queries, "samples whose nearest neighbours are shown (default: drawn at random)").metavar("INDICES");
   options.add("query-count", &query_count, "how many are drawn").range(1, 200);
   options.add("neighbours", &neighbours, "neighbours of each").range(1, 50);
-  options.add("map-points", &map_points, "images on the 2-D map; 0 leaves it out (time and memory grow with the square)").range(0, 10000);
+  options.add("map-points", &map_points, "images on the 2-D map; 0 leaves it out (time and memory grow with the square)").range(0, 5000);
   options.add("perplexity", &perplexity, "of t-SNE: how many neighbours an image is kept near to").range(2, 200);
   options.add("seed", &seed, "of what is drawn at random");
   options.add("images", &images, "show images of the data set (needs its files)");
@@ -148,7 +155,8 @@ std::string make_page(const Material& material, const ReportOptions& options) {
   // Features know the method, arms its settings as well: the focus's own method decides.
   std::string subject = focus.arm ? comparison.arms[*focus.arm].name : runs.empty() ? "" : runs.back().model->method;
   for (std::size_t m = 0; m < material.metrics.size(); ++m) {
-    if (focus.arm && comparison.method_arms[m] == focus.arm && material.model_of[m] >= 0) subject = material.models[static_cast<std::size_t>(material.model_of[m])].method;
+    if (focus.arm && comparison.method_arms[m] == focus.arm && material.model_of[m] >= 0)
+      subject = material.models[static_cast<std::size_t>(material.model_of[m])].method;
   }
   const Shown shown = choose_features(sets, subject);
   Thumbnails thumbnails;
@@ -162,8 +170,10 @@ std::string make_page(const Material& material, const ReportOptions& options) {
                    views_section(runs),
                    neighbours_section(shown, options, thumbnails),
                    map_section(shown, options, thumbnails),
+                   data_section(material, options, thumbnails),
                    run_section(material, runs)};
-  page.footer = fmt::format("Made by ssl-report of selfsight {}. This file is all there is: it loads nothing from elsewhere.", core::version_number());
+  page.footer = fmt::format("Made by ssl-report of selfsight {}. This file is all there is: it loads nothing from elsewhere.",
+                            core::version_number());
   return draw(page);
 }
 
@@ -174,7 +184,8 @@ Written write_page(const std::filesystem::path& path, const std::string& html, b
     std::ifstream file(path, std::ios::binary);
     file.read(start.data(), static_cast<std::streamsize>(start.size()));
     if (!file || start != page_marker) {
-      core::fail(core::Exit::cannot_create, "{}: there is a file that ssl-report did not write; give another --output, or --force to replace it", path.string());
+      core::fail(core::Exit::cannot_create,
+                 "{}: there is a file that ssl-report did not write; give another --output, or --force to replace it", path.string());
     }
   }
   core::write_atomically(path, html);
@@ -192,7 +203,8 @@ Json passed_on(const Material& material, const Written& page, const std::filesys
   }
   manifest::Metrics merged;
   for (const manifest::Metrics& metrics : material.metrics) merged.rows.insert(merged.rows.end(), metrics.rows.begin(), metrics.rows.end());
-  for (const manifest::Document& document : material.documents) merged.inputs.push_back(manifest::input_entry(document.kind, document.origin, document.json));
+  for (const manifest::Document& document : material.documents)
+    merged.inputs.push_back(manifest::input_entry(document.kind, document.origin, document.json));
   merged.folder = folder;
   merged.extra["report"] = entry;
   manifest::stamp(merged, "ssl-report", provenance.arguments, provenance.seconds, manifest::OutputOptions{provenance.wanted});

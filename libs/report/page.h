@@ -18,11 +18,11 @@ struct ReportOptions {
   std::vector<std::int64_t> queries;   ///< samples whose neighbours are shown; empty: drawn at random
   std::int64_t query_count = 12;
   std::int64_t neighbours = 8;
-  std::int64_t map_points = 1500;      ///< 0: no map
+  std::int64_t map_points = 1500;  ///< 0: no map
   double perplexity = 30;
-  std::uint64_t seed = 0;              ///< of the queries and of the points on the map
-  bool images = true;                  ///< without: leaves out what needs the data set's files
-  std::int64_t threads = 0;            ///< 0: one per processor
+  std::uint64_t seed = 0;    ///< of the queries and of the points on the map
+  bool images = true;        ///< without: leaves out what needs the data set's files
+  std::int64_t threads = 0;  ///< 0: one per processor
   void describe(core::Options& options);
 };
 
@@ -30,10 +30,10 @@ struct ReportOptions {
 struct Material {
   std::vector<manifest::Document> documents;  ///< as given
   std::vector<manifest::Metrics> metrics;
-  std::vector<manifest::Model> models;        ///< given, or carried by metrics
-  std::vector<std::int64_t> model_of;         ///< of each of the metrics: its model's index, or -1
-  std::vector<manifest::Features> features;   ///< given, or carried by metrics
-  std::vector<manifest::Dataset> datasets;    ///< given, or carried by models and features
+  std::vector<manifest::Model> models;       ///< given, or carried by metrics
+  std::vector<std::int64_t> model_of;        ///< of each of the metrics: its model's index, or -1
+  std::vector<manifest::Features> features;  ///< given, or carried by metrics
+  std::vector<manifest::Dataset> datasets;   ///< given, or carried by models and features
 };
 
 /// Reads manifests ("-" is stdin) and unpacks what they carry. Errors: as manifest::read_document; usage for a kind that has no page.

@@ -41,7 +41,8 @@ void read_record(const std::filesystem::path& path, TrainingRecord& record) {
     }
     auto& curves = *type == "epoch" ? record.epochs : record.steps;
     const auto number_at = [&](const char* key) { return entry.contains(key) && entry.at(key).is_number(); };
-    if (!number_at("epoch") && !number_at("step")) core::fail(core::Exit::bad_data, "{}:{}: neither \"epoch\" nor \"step\"", path.string(), number);
+    if (!number_at("epoch") && !number_at("step"))
+      core::fail(core::Exit::bad_data, "{}:{}: neither \"epoch\" nor \"step\"", path.string(), number);
     if (!number_at("epoch")) record.x_label = "step";
     const double x = entry.at(number_at("epoch") ? "epoch" : "step").get<double>();
     for (const auto& [key, value] : entry.items()) {

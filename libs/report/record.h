@@ -15,8 +15,8 @@ struct Curve {
 };
 
 struct TrainingRecord {
-  std::map<std::string, Curve> steps, epochs;  ///< by the name of the scalar
-  std::map<std::string, double> stage_seconds; ///< what was done beside the steps, summed
+  std::map<std::string, Curve> steps, epochs;   ///< by the name of the scalar
+  std::map<std::string, double> stage_seconds;  ///< what was done beside the steps, summed
   std::string x_label = "epoch";
   [[nodiscard]] bool empty() const { return steps.empty() && epochs.empty(); }
   /// The curve of a name with the most points, of steps or of epochs; null without one.

@@ -33,7 +33,9 @@ std::vector<std::int64_t> query_rows(const FeatureSet& set, const ReportOptions&
   std::vector<std::int64_t> rows;
   for (const std::int64_t sample : options.queries) {
     const std::int64_t row = set.row_of(sample);
-    if (row < 0) core::fail(core::Exit::usage, "--queries: sample {} is not among the features of split '{}' ({} samples)", sample, set.split(), set.count());
+    if (row < 0)
+      core::fail(core::Exit::usage, "--queries: sample {} is not among the features of split '{}' ({} samples)", sample, set.split(),
+                 set.count());
     rows.push_back(row);
   }
   return rows;
@@ -48,21 +50,30 @@ std::vector<std::int64_t> same_samples(const FeatureSet& set, const std::vector<
   return out;
 }
 
-std::string picture(const FeatureSet& set, std::int64_t row, const std::string& classes, const std::string& badge, const std::string& title, Thumbnails& thumbnails) {
+std::string picture(const FeatureSet& set, std::int64_t row, const std::string& classes, const std::string& badge, const std::string& title,
+                    Thumbnails& thumbnails) {
   const std::string name = set.label_name(row);
-  return fmt::format("<div class=\"pic {}\" title=\"{}\">{}<img alt=\"{}\" src=\"{}\"><span>{}</span></div>", classes, escape(title), badge, escape(name),
-                     thumbnails.uri(set.dataset(), set.split(), set.sample(row)), escape(name));
+  return fmt::format("<div class=\"pic {}\" title=\"{}\">{}<img alt=\"{}\" src=\"{}\"><span>{}</span></div>", classes, escape(title), badge,
+                     escape(name), thumbnails.uri(set.dataset(), set.split(), set.sample(row)), escape(name));
 }
 
-std::string neighbour_grid(const FeatureSet& queries, const FeatureSet& keys, const std::vector<std::int64_t>& rows, const ReportOptions& options, Thumbnails& thumbnails) {
+std::string neighbour_grid(const FeatureSet& queries, const FeatureSet& keys, const std::vector<std::int64_t>& rows,
+                           const ReportOptions& options, Thumbnails& thumbnails) {
   const auto found = cosine_neighbours(queries, rows, keys, options.neighbours, threads_of(options));
   std::string out = options.neighbours > 8 ? "<div class=\"near wide\">" : "<div class=\"near\">";
   for (std::size_t q = 0; q < rows.size(); ++q) {
-    out += "<div class=\"row\">" + picture(queries, rows[q], "query", "", fmt::format("sample {} of {}", queries.sample(rows[q]), queries.split()), thumbnails);
+    out += "<div class=\"row\">" +
+           picture(queries, rows[q], "query", "", fmt::format("sample {} of {}", queries.sample(rows[q]), queries.split()), thumbnails);
     for (const Neighbour& neighbour : found[q]) {
       const bool judged = queries.label(rows[q]) >= 0 && keys.label(neighbour.row) >= 0;
       const bool right = judged && queries.label(rows[q]) == keys.label(neighbour.row);
-      out += picture(keys, neighbour.row, !judged ? "" : right ? "right" : "wrong", !judged ? "" : right ? "<i>✓</i>" : "<i>✗</i>",
+      out += picture(keys, neighbour.row,
+                     !judged ? ""
+                     : right ? "right"
+                             : "wrong",
+                     !judged ? ""
+                     : right ? "<i>✓</i>"
+                             : "<i>✗</i>",
                      fmt::format("sample {} of {}, cosine {:.3f}", keys.sample(neighbour.row), keys.split(), neighbour.cosine), thumbnails);
     }
     out += "</div>";
@@ -82,8 +93,10 @@ std::string precision_note(const FeatureSet& queries, const FeatureSet& keys, co
       ++all;
     }
   }
-  return fmt::format("<p class=\"note\">Of the {} nearest of {} {} images among {} of {}, {:.1f} % have the query's label.</p>", options.neighbours, count_text(static_cast<std::int64_t>(rows.size())),
-                     escape(queries.split()), count_text(keys.count()), escape(keys.split()), 100.0 * static_cast<double>(right) / static_cast<double>(std::max<std::int64_t>(1, all)));
+  return fmt::format("<p class=\"note\">Of the {} nearest of {} {} images among {} of {}, {:.1f} % have the query's label.</p>",
+                     options.neighbours, count_text(static_cast<std::int64_t>(rows.size())), escape(queries.split()),
+                     count_text(keys.count()), escape(keys.split()),
+                     100.0 * static_cast<double>(right) / static_cast<double>(std::max<std::int64_t>(1, all)));
 }
 
 /// Rows of a set scaled to length 1, as the map and the principal components see them.
@@ -130,17 +143,20 @@ Groups group(const FeatureSet& set, const std::vector<std::int64_t>& rows) {
   return out;
 }
 
-void place(ScatterChart& chart, const FeatureSet& set, const std::vector<std::int64_t>& rows, std::span<const double> y, std::size_t stride) {
+void place(ScatterChart& chart, const FeatureSet& set, const std::vector<std::int64_t>& rows, std::span<const double> y,
+           std::size_t stride) {
   Groups groups = group(set, rows);
   chart.groups = std::move(groups.names);
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const std::string name = set.label_name(rows[i]);
-    chart.points.push_back({y[i * stride], stride > 1 ? y[i * stride + 1] : 0, groups.of[i], fmt::format("{}{}sample {}", name, name.empty() ? "" : ", ", set.sample(rows[i]))});
+    chart.points.push_back({y[i * stride], stride > 1 ? y[i * stride + 1] : 0, groups.of[i],
+                            fmt::format("{}{}sample {}", name, name.empty() ? "" : ", ", set.sample(rows[i]))});
   }
 }
 
 /// Pictures for points that stand apart by more than a picture's size, in the order of a seeded shuffle.
-void add_pictures(ScatterChart& chart, const FeatureSet& set, const std::vector<std::int64_t>& rows, std::size_t most, std::uint64_t seed, Thumbnails& thumbnails) {
+void add_pictures(ScatterChart& chart, const FeatureSet& set, const std::vector<std::int64_t>& rows, std::size_t most, std::uint64_t seed,
+                  Thumbnails& thumbnails) {
   std::vector<double> xs, ys;
   for (const ScatterPoint& point : chart.points) {
     xs.push_back(point.x);
@@ -148,7 +164,7 @@ void add_pictures(ScatterChart& chart, const FeatureSet& set, const std::vector<
   }
   const Limits x = limits_of(xs), y = limits_of(ys);
   const double unit = std::max((x.high - x.low) / chart.width, (y.high - y.low) / chart.height);
-  const double apart = 1.9 * chart.image_size * unit;
+  const double apart = 1.5 * chart.image_size * unit;
   std::vector<std::size_t> order(rows.size());
   std::iota(order.begin(), order.end(), 0);
   core::Rng rng(seed, core::Stream::eval, 3);
@@ -178,8 +194,8 @@ ScatterChart tsne_chart(const FeatureSet& set, const std::vector<std::int64_t>& 
   const Tsne map = tsne(components.scores, count, kept, start, settings);
   ScatterChart chart;
   chart.title = fmt::format("{}: t-SNE", set.subject());
-  chart.note = fmt::format("KL divergence {:.2f}, perplexity {}, from {} components that keep {:.0f} % of the variance", map.divergence, number_text(map.perplexity), kept,
-                           100 * components.share(static_cast<std::size_t>(kept)));
+  chart.note = fmt::format("KL divergence {:.2f}, perplexity {}, {} components ({:.0f} % of the variance)", map.divergence,
+                           number_text(map.perplexity), kept, 100 * components.share(static_cast<std::size_t>(kept)));
   place(chart, set, rows, map.y, 2);
   return chart;
 }
@@ -189,7 +205,8 @@ ScatterChart tsne_chart(const FeatureSet& set, const std::vector<std::int64_t>& 
 Shown choose_features(const std::vector<FeatureSet>& sets, const std::string& subject) {
   const auto with_keys = [&](const FeatureSet& set) {
     const auto it = std::find_if(sets.begin(), sets.end(), [&](const FeatureSet& other) {
-      return other.split() == "train" && set.split() != "train" && other.subject() == set.subject() && other.model() == set.model() && other.dim() == set.dim();
+      return other.split() == "train" && set.split() != "train" && other.subject() == set.subject() && other.model() == set.model() &&
+             other.dim() == set.dim();
     });
     return ShownSet{&set, it == sets.end() ? &set : &*it};
   };
@@ -212,19 +229,25 @@ Shown choose_features(const std::vector<FeatureSet>& sets, const std::string& su
 Section neighbours_section(const Shown& shown, const ReportOptions& options, Thumbnails& thumbnails) {
   Section section{"neighbours", "Nearest neighbours", "", ""};
   if (!shown.primary || !options.images) {
-    section.html = absent(!options.images ? "Left out: --no-images was given." : "No features were given: a features manifest (of ssl-embed, or within a metrics manifest) brings neighbours here.");
+    section.html =
+        absent(!options.images
+                   ? "Left out: --no-images was given."
+                   : "No features were given: a features manifest (of ssl-embed, or within a metrics manifest) brings neighbours here.");
     return section;
   }
   const FeatureSet &primary = *shown.primary->set, &keys = *shown.primary->keys;
-  section.lead = fmt::format("Images of {} (left) and what lies nearest to them by cosine in the features of {}{}. A solid border with ✓ is the same class, a dashed one with ✗ another.", primary.split(),
-                             primary.subject(), &keys == &primary ? "" : ", among those of " + keys.split());
+  section.lead = fmt::format(
+      "Images of {} (left) and what lies nearest to them by cosine in the features of {}{}. A solid border with ✓ is the same class, a "
+      "dashed one with ✗ another.",
+      primary.split(), primary.subject(), &keys == &primary ? "" : ", among those of " + keys.split());
   const auto rows = query_rows(primary, options);
   section.html = neighbour_grid(primary, keys, rows, options, thumbnails) + precision_note(primary, keys, options);
   for (const auto& [other, other_keys] : shown.others) {
     const std::vector<std::int64_t> same = same_samples(primary, rows, *other);
     if (!same.empty()) {
-      section.html += details(fmt::format("The same images in the features of {}", other->subject()),
-                              neighbour_grid(*other, *other_keys, same, options, thumbnails) + precision_note(*other, *other_keys, options));
+      section.html +=
+          details(fmt::format("The same images in the features of {}", other->subject()),
+                  neighbour_grid(*other, *other_keys, same, options, thumbnails) + precision_note(*other, *other_keys, options));
     }
   }
   return section;
@@ -235,13 +258,16 @@ Section map_section(const Shown& shown, const ReportOptions& options, Thumbnails
   constexpr std::int64_t fewest = 10;
   if (!shown.primary || options.map_points < fewest || shown.primary->set->count() < fewest) {
     section.html = absent(!shown.primary ? "No features were given, so there is nothing to map."
-                                                   : fmt::format("A map needs at least {} points (--map-points {}, {} rows of features).", fewest, options.map_points, shown.primary->set->count()));
+                                         : fmt::format("A map needs at least {} points (--map-points {}, {} rows of features).", fewest,
+                                                       options.map_points, shown.primary->set->count()));
     return section;
   }
   const FeatureSet& primary = *shown.primary->set;
   const auto rows = draw_rows(primary.count(), options.map_points, options.seed, 4);
-  section.lead = fmt::format("{} of {} images of {}, one mark each, near one another where their features are alike. Colour and shape are the class, which the features were not told; a click in the legend shows one alone.",
-                             count_text(static_cast<std::int64_t>(rows.size())), count_text(primary.count()), primary.split());
+  section.lead = fmt::format(
+      "{} of {} images of {}, one mark each, near one another where their features are alike. Colour and shape are the class, which the "
+      "features were not told; a click in the legend shows one alone.",
+      count_text(static_cast<std::int64_t>(rows.size())), count_text(primary.count()), primary.split());
   Pca components;
   ScatterChart chart = tsne_chart(primary, rows, options, components);
   if (options.images) add_pictures(chart, primary, rows, 110, options.seed, thumbnails);
@@ -249,9 +275,10 @@ Section map_section(const Shown& shown, const ReportOptions& options, Thumbnails
 
   std::string small;
   const auto shrink = [](ScatterChart& c) {
-    c.width = 560;
-    c.height = 400;
-    c.radius = 2.8;
+    c.width = 440;
+    c.height = 340;
+    c.radius = 2.4;
+    c.legend = false;
   };
   ScatterChart linear;
   linear.title = primary.subject() + ": principal components";
@@ -266,7 +293,7 @@ Section map_section(const Shown& shown, const ReportOptions& options, Thumbnails
     shrink(one);
     small += draw(one);
   }
-  section.html += "<div class=\"charts two\" style=\"margin-top:14px\">" + small + "</div>";
+  section.html += "<div class=\"charts\" style=\"margin-top:14px\">" + small + "</div>";
   return section;
 }
 

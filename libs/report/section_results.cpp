@@ -22,7 +22,8 @@ std::string signed_text(double value, double spread, const std::string& unit) {
 /// "95 % interval 5.1 to 7.5, 5 paired draws".
 std::string interval_text(const Difference& d, const std::string& unit) {
   if (!d.standard_error) return "single numbers: no interval";
-  std::string text = fmt::format("95 % interval {} to {}", signed_text(d.low, *d.standard_error, unit), signed_text(d.high, *d.standard_error, unit));
+  std::string text =
+      fmt::format("95 % interval {} to {}", signed_text(d.low, *d.standard_error, unit), signed_text(d.high, *d.standard_error, unit));
   return text + (d.samples.empty() ? ", " + d.over : fmt::format(", {} {}", d.samples.size(), d.over));
 }
 
@@ -53,6 +54,21 @@ std::string over_text(const Summary& summary) {
 
 std::string arm_label(const Comparison& comparison, std::size_t arm) {
   return fmt::format("<span class=\"swatch c{}\"></span>{}", arm % colours, escape(comparison.arms[arm].name));
+}
+
+BarChart bars_of(const Comparison& comparison, std::size_t c) {
+  const Column& column = comparison.columns[c];
+  BarChart chart{column.title, column.split, column.unit, {}};
+  if (!column.unit.empty()) chart.note += (chart.note.empty() ? "" : ", ") + column.unit;
+  for (std::size_t a = 0; a < comparison.arms.size(); ++a) {
+    const Cell* cell = comparison.cell(a, c);
+    const Summary summary = cell != nullptr ? summarise(*cell) : Summary{NAN};
+    if (!std::isfinite(summary.mean)) continue;
+    const std::string text = value_text(summary.mean, summary.spread, column.unit) +
+                             (summary.over.empty() ? "" : " ± " + value_text(summary.spread, summary.spread, column.unit));
+    chart.bars.push_back({comparison.arms[a].name, summary.mean, summary.spread, summary.samples, text, static_cast<int>(a)});
+  }
+  return chart;
 }
 
 Table numbers_table(const Comparison& comparison) {
@@ -86,7 +102,9 @@ Table numbers_table(const Comparison& comparison) {
         if (column.lower_is_better ? mean < summary.mean : mean > summary.mean) out.best = false;
       }
       out.best = out.best && arms > 1;
-      if (!summary.over.empty()) out.html += fmt::format(" <small title=\"{}\">± {}</small>", escape(over_text(summary)), value_text(summary.spread, summary.spread, column.unit));
+      if (!summary.over.empty())
+        out.html += fmt::format(" <small title=\"{}\">± {}</small>", escape(over_text(summary)),
+                                value_text(summary.spread, summary.spread, column.unit));
       if (out.best) out.html = "<strong>" + out.html + "</strong>";
       out.best = false;
       if (!cell->protocol.empty()) out.html += "<small class=\"own\">" + escape(cell->protocol) + "</small>";
@@ -94,15 +112,18 @@ Table numbers_table(const Comparison& comparison) {
     }
     table.rows.push_back(std::move(row));
   }
-  table.caption = "Mean ± standard deviation (n − 1) where a number stands for several draws or runs. The best of each column is bold. Small print: split and protocol of the column; below a number, "
-                  "what its own protocol adds.";
+  table.caption =
+      "Mean ± standard deviation (n − 1) where a number stands for several draws or runs. The best of each column is bold. Small print: "
+      "split and protocol of the column; below a number, "
+      "what its own protocol adds.";
   return table;
 }
 
 std::string differences_table(const Comparison& comparison, const Focus& focus) {
   Table table;
   table.columns.push_back({"minus", "", false});
-  for (const Column& column : comparison.columns) table.columns.push_back({with_unit(column.title, column.unit.empty() ? "" : "(" + column.unit + ")"), column.split, true});
+  for (const Column& column : comparison.columns)
+    table.columns.push_back({with_unit(column.title, column.unit.empty() ? "" : "(" + column.unit + ")"), column.split, true});
   bool any = false;
   for (const std::size_t b : focus.baselines) {
     std::vector<TableCell> row = {{arm_label(comparison, b)}};
@@ -124,7 +145,9 @@ std::string differences_table(const Comparison& comparison, const Focus& focus) 
     table.rows.push_back(std::move(row));
   }
   if (!any) return "";
-  table.caption = "Difference ± its standard error: of the paired differences where draws or runs pair, by Welch where they do not. ✓: the 95 % interval (Student's t) excludes zero on the better side; ○: it does not.";
+  table.caption =
+      "Difference ± its standard error: of the paired differences where draws or runs pair, by Welch where they do not. ✓: the 95 % "
+      "interval (Student's t) excludes zero on the better side; ○: it does not.";
   return fmt::format("<h3>{} minus each baseline</h3>", escape(comparison.arms[*focus.arm].name)) + draw(table);
 }
 
@@ -157,14 +180,18 @@ std::string hero(const Comparison& comparison, const Focus& focus) {
   const Column& column = comparison.columns[*column_index];
   const Cell& own = *comparison.cell(*focus.arm, *column_index);
   const Summary summary = summarise(own);
-  std::string card = fmt::format("<div class=\"card\"><div class=\"what\">{}{}</div>", escape(column.title), column.split.empty() ? "" : " · " + escape(column.split));
+  std::string card = fmt::format("<div class=\"card\"><div class=\"what\">{}{}</div>", escape(column.title),
+                                 column.split.empty() ? "" : " · " + escape(column.split));
   card += fmt::format("<div class=\"big\">{}{}</div>", value_text(summary.mean, summary.spread, column.unit),
-                      " <small>" + (summary.over.empty() ? "" : "± " + value_text(summary.spread, summary.spread, column.unit) + " ") + escape(column.unit) + "</small>");
+                      " <small>" + (summary.over.empty() ? "" : "± " + value_text(summary.spread, summary.spread, column.unit) + " ") +
+                          escape(column.unit) + "</small>");
   card += fmt::format("<div class=\"what\">{}, {}</div><ul>", escape(comparison.arms[*focus.arm].name), escape(over_text(summary)));
   IntervalChart chart;
   chart.title = fmt::format("{} minus baseline", comparison.arms[*focus.arm].name);
-  chart.note = "rings: single paired differences; bar: 95 % interval";
-  chart.x_label = "difference in " + with_unit(column.title, column.unit == "%" ? "(percentage points)" : column.unit.empty() ? "" : "(" + column.unit + ")");
+  chart.note = "± standard error; rings: paired differences; line: 95 % interval";
+  chart.x_label = "difference in " + with_unit(column.title, column.unit == "%"    ? "(percentage points)"
+                                                             : column.unit.empty() ? ""
+                                                                                   : "(" + column.unit + ")");
   for (const std::size_t b : focus.baselines) {
     const Cell* other = comparison.cell(b, *column_index);
     if (other == nullptr) continue;
@@ -174,12 +201,22 @@ std::string hero(const Comparison& comparison, const Focus& focus) {
     const std::string text = signed_text(d.mean, d.standard_error.value_or(0), column.unit) +
                              (d.standard_error ? " ± " + value_text(*d.standard_error, *d.standard_error, column.unit) : "");
     card += fmt::format("<li class=\"{}\"><span class=\"mark\" style=\"display:inline\">{}</span><b>{}</b> against {}<span>{}</span></li>",
-                        !d.standard_error ? "" : holds ? "yes" : "no", !d.standard_error ? "" : holds ? "✓" : "○", escape(text), escape(comparison.arms[b].name),
-                        !d.standard_error ? "single numbers: no interval" : escape((holds ? "holds: " : "does not hold: ") + interval_text(d, column.unit)));
+                        !d.standard_error ? ""
+                        : holds           ? "yes"
+                                          : "no",
+                        !d.standard_error ? ""
+                        : holds           ? "✓"
+                                          : "○",
+                        escape(text), escape(comparison.arms[b].name),
+                        !d.standard_error ? "single numbers: no interval"
+                                          : escape((holds ? "holds: " : "does not hold: ") + interval_text(d, column.unit)));
     chart.intervals.push_back({comparison.arms[b].name, d.mean, d.low, d.high, d.samples, text, static_cast<int>(b)});
   }
   card += "</ul></div>";
-  return "<div class=\"hero\">" + card + (chart.intervals.empty() ? "" : draw(chart)) + "</div>";
+  BarChart bars = bars_of(comparison, *column_index);
+  bars.width = chart.width;
+  return "<div class=\"hero\">" + card + "<div class=\"side\">" + draw(bars) + (chart.intervals.empty() ? "" : draw(chart)) +
+         "</div></div>";
 }
 
 Section results_section(const Comparison& comparison, const Focus& focus) {
@@ -192,20 +229,9 @@ Section results_section(const Comparison& comparison, const Focus& focus) {
   section.html = draw(numbers_table(comparison));
   if (focus.arm && !focus.baselines.empty()) section.html += differences_table(comparison, focus);
   std::string charts;
-  for (std::size_t c = 0; c < std::min<std::size_t>(comparison.columns.size(), 12); ++c) {
-    const Column& column = comparison.columns[c];
-    BarChart chart{column.title, column.split, column.unit, {}};
-    for (std::size_t a = 0; a < comparison.arms.size(); ++a) {
-      const Cell* cell = comparison.cell(a, c);
-      if (cell == nullptr) continue;
-      const Summary summary = summarise(*cell);
-      if (!std::isfinite(summary.mean)) continue;
-      const std::string text = value_text(summary.mean, summary.spread, column.unit) + (summary.over.empty() ? "" : " ± " + value_text(summary.spread, summary.spread, column.unit));
-      chart.bars.push_back({comparison.arms[a].name, summary.mean, summary.spread, summary.samples, text, static_cast<int>(a)});
-    }
-    charts += draw(chart);
-  }
-  section.html += "<h3>The same as bars</h3><div class=\"charts\">" + charts + "</div><p class=\"note\">Circles are single draws or runs, error bars one standard deviation.</p>";
+  for (std::size_t c = 0; c < std::min<std::size_t>(comparison.columns.size(), 12); ++c) charts += draw(bars_of(comparison, c));
+  section.html += "<h3>The same as bars</h3><div class=\"charts\">" + charts +
+                  "</div><p class=\"note\">Circles are single draws or runs, error bars one standard deviation.</p>";
   return section;
 }
 

@@ -10,7 +10,9 @@ namespace {
 
 using manifest::Json;
 
-double number(const Json& object, const char* key) { return object.is_object() && object.contains(key) && object.at(key).is_number() ? object.at(key).get<double>() : 0; }
+double number(const Json& object, const char* key) {
+  return object.is_object() && object.contains(key) && object.at(key).is_number() ? object.at(key).get<double>() : 0;
+}
 
 std::string text(const Json& object, const char* key) {
   if (!object.is_object() || !object.contains(key) || object.at(key).is_null()) return "";
@@ -71,22 +73,6 @@ Entries model_facts(const manifest::Model& model) {
   return out;
 }
 
-std::string dataset_block(const manifest::Dataset& dataset) {
-  Table table;
-  table.columns = {{"Split", "", false}, {"Images", "", true}, {"Classes", "", true}, {"Image", "", false}, {"Format", "", false}, {"Digest", "", false}};
-  for (const auto& [name, split] : dataset.splits) {
-    std::string size = "various";
-    if (split.image.size() == 3) size = fmt::format("{} × {} × {}", split.image[0], split.image[1], split.image[2]);
-    table.rows.push_back({{escape(name)},
-                          {count_text(split.count)},
-                          {split.labels.empty() ? "–" : count_text(static_cast<std::int64_t>(split.labels.size()))},
-                          {size},
-                          {escape(split.format) + (split.subset ? " (part)" : "")},
-                          {split.digest.empty() ? "–" : "<code>" + escape(split.digest.substr(0, 19)) + "…</code>"}});
-  }
-  return fmt::format("<h3>Data: {}</h3>", escape(dataset.name)) + draw(table);
-}
-
 std::string pre(const std::string& content) { return "<pre>" + escape(content) + "</pre>"; }
 
 }  // namespace
@@ -97,8 +83,11 @@ std::string run_line(const std::vector<TrainedRun>& runs) {
   const manifest::Model& model = *runs.front().model;
   std::vector<std::string> parts;
   if (const std::string name = architecture_name(model); !name.empty()) parts.push_back(name);
-  const double epochs = number(model.training, "epochs"), images = number(model.training, "images"), seconds = number(model.training, "seconds");
-  if (epochs > 0) parts.push_back(fmt::format("{} epochs{}", number_text(epochs), images > 0 ? " (" + count_text(static_cast<std::int64_t>(images)) + " images)" : ""));
+  const double epochs = number(model.training, "epochs"), images = number(model.training, "images"),
+               seconds = number(model.training, "seconds");
+  if (epochs > 0)
+    parts.push_back(fmt::format("{} epochs{}", number_text(epochs),
+                                images > 0 ? " (" + count_text(static_cast<std::int64_t>(images)) + " images)" : ""));
   if (seconds > 0) parts.push_back("trained in " + seconds_text(seconds));
   if (const std::string seed = text(model.config, "seed"); !seed.empty()) parts.push_back("seed " + seed);
   if (const std::string date = date_of(model.tool); !date.empty()) parts.push_back(date);
@@ -106,18 +95,16 @@ std::string run_line(const std::vector<TrainedRun>& runs) {
 }
 
 Section run_section(const Material& material, const std::vector<TrainedRun>& runs) {
-  Section section{"run", "Run", "What was run, on what, and with which settings.", ""};
+  Section section{"run", "Run", "What was run, and with which settings.", ""};
   for (const TrainedRun& run : runs) {
-    section.html += (runs.size() > 1 ? "<h3>" + escape(run.name) + "</h3>" : "") + "<div class=\"card\">" + definition_grid(model_facts(*run.model)) + "</div>";
+    section.html += (runs.size() > 1 ? "<h3>" + escape(run.name) + "</h3>" : "") + "<div class=\"card\">" +
+                    definition_grid(model_facts(*run.model)) + "</div>";
     if (run.model->config.is_object() && !run.model->config.empty()) {
       section.html += details("Resolved configuration", pre(run.model->config.dump(2)));
     }
     if (run.model->architecture.is_object()) section.html += details("Architecture", pre(run.model->architecture.dump(2)));
   }
   if (runs.empty()) section.html += absent("No model was given.");
-  std::vector<std::string> names;
-  for (const manifest::Dataset& dataset : material.datasets) section.html += dataset_block(dataset);
-  if (material.datasets.empty()) section.html += absent("No data set was given.");
 
   std::vector<std::string> commands;
   const auto note = [&](const Json& tool) {

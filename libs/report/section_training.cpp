@@ -1,5 +1,5 @@
-#include "manifest/payload.h"
 #include "core/files.h"
+#include "manifest/payload.h"
 #include "report/axis.h"
 #include "report/sections.h"
 #include "report/svg.h"
@@ -22,13 +22,13 @@ struct Known {
   double factor;
 };
 constexpr std::array<Known, 8> known = {{{"loss", "Loss", "", "", 1},
-                                         {"knn", "Online kNN accuracy", "held out of the training split", "%", 100},
+                                         {"knn", "Online kNN accuracy", "% of held-out images", "%", 100},
                                          {"feature_std", "Spread of the embedding", "std × √D; 0: collapsed", "", 1},
                                          {"feature_spread", "Spread of the features", "std × √D; 0: collapsed", "", 1},
                                          {"effective_rank", "Effective rank", "exp. entropy of singular values", "", 1},
                                          {"lr", "Learning rate", "", "", 1},
                                          {"images_per_second", "Throughput", "images/s", "images/s", 1},
-                                         {"data_wait", "Waiting for data", "share of the time", "%", 100}}};
+                                         {"data_wait", "Waiting for data", "% of the time", "%", 100}}};
 
 /// Beyond this many points a curve is smoothed and its raw points are kept behind it.
 constexpr std::size_t smoothing_from = 200;
@@ -37,6 +37,7 @@ Series series_of(const Curve& curve, const TrainedRun& run, double factor) {
   Series series;
   series.name = run.name;
   series.colour = run.colour;
+  series.dash = run.dash;
   series.x = curve.x;
   for (const double y : curve.y) series.y.push_back(y * factor);
   if (series.y.size() > smoothing_from) {
@@ -54,7 +55,7 @@ std::string chart_of(const std::vector<TrainedRun>& runs, const Known& what) {
   chart.title = what.title;
   chart.note = what.note;
   chart.unit = what.unit;
-  if (chart.unit == "%") chart.note += chart.note.empty() ? "%" : ", %";
+  chart.legend = false;
   for (const TrainedRun& run : runs) {
     const Curve* curve = run.record.find(what.key);
     if (curve == nullptr || curve->y.empty()) continue;
@@ -71,7 +72,8 @@ std::string chart_of(const std::vector<TrainedRun>& runs, const Known& what) {
 }  // namespace
 
 Section training_section(const std::vector<TrainedRun>& runs) {
-  Section section{"training", "Training", "What the training record holds, over epochs. Long series are smoothed; their raw points stay faintly behind them.", ""};
+  Section section{"training", "Training",
+                  "What the training record holds, over epochs. Long series are smoothed; their raw points stay faintly behind them.", ""};
   const bool any = std::any_of(runs.begin(), runs.end(), [](const TrainedRun& run) { return !run.record.empty(); });
   if (!any) {
     section.lead.clear();
@@ -94,7 +96,12 @@ Section training_section(const std::vector<TrainedRun>& runs) {
     }
   }
   for (const std::string& key : further) charts += chart_of(runs, {key.c_str(), key.c_str(), "", "", 1});
-  section.html = "<div class=\"charts\">" + charts + "</div>";
+  if (runs.size() > 1) {
+    std::vector<Series> names;
+    for (const TrainedRun& run : runs) names.push_back({run.name, {}, {}, {}, {}, run.colour, run.dash});
+    section.html = line_legend(names);
+  }
+  section.html += "<div class=\"charts\">" + charts + "</div>";
 
   std::vector<std::pair<std::string, std::string>> stages;
   for (const TrainedRun& run : runs) {
@@ -107,16 +114,18 @@ Section training_section(const std::vector<TrainedRun>& runs) {
 }
 
 Section views_section(const std::vector<TrainedRun>& runs) {
-  Section section{"views", "Training views", "What the network was shown: one row an image, one column a view, as drawn for the first batch.", ""};
-  std::set<std::string> shown;
+  Section section{"views", "Training views",
+                  "What the network was shown: one row an image, one column a view, as drawn for the first batch.", ""};
+  std::set<std::string> shown;  // runs of one arm have the same kind of views
+  std::string sheets;
   for (const TrainedRun& run : runs) {
     const manifest::File file = training_file(*run.model, "views");
-    if (file.path.empty()) continue;
-    const auto bytes = core::read_bytes(manifest::checked_payload(file, "sheet of views", run.model->origin));
-    const std::string uri = image_uri(bytes, file.path.string());
-    if (!shown.insert(uri).second) continue;  // runs of one configuration share their views
-    section.html += fmt::format("<figure><figcaption>{}</figcaption><img class=\"pixels\" alt=\"Grid of training views\" src=\"{}\"></figure>", escape(run.name), uri);
+    if (file.path.empty() || !shown.insert(run.arm).second) continue;
+    const auto bytes = core::read_bytes(checked_payload(file, "sheet of views", run.model->origin));
+    sheets += fmt::format("<figure><figcaption>{}</figcaption><img class=\"pixels\" alt=\"Grid of training views\" src=\"{}\"></figure>",
+                          escape(run.arm), image_uri(bytes, file.path.string()));
   }
+  if (!sheets.empty()) section.html = "<div class=\"sheets\">" + sheets + "</div>";
   if (section.html.empty()) {
     section.lead.clear();
     section.html = absent("No sheet of views came with the training record.");

@@ -25,11 +25,11 @@ Focus find_focus(const Comparison& comparison, const ReportOptions& options);
 std::string hero(const Comparison& comparison, const Focus& focus);
 Section results_section(const Comparison& comparison, const Focus& focus);
 
-/// A model with its record; `name` and `colour` are those of its arm.
+/// A model with its record; `colour` is that of its arm.
 struct TrainedRun {
   const manifest::Model* model = nullptr;
-  std::string name;
-  int colour = 0;
+  std::string arm, name;     ///< the name says the seed as well where an arm has several runs
+  int colour = 0, dash = 0;  ///< runs of one arm differ in their dashes
   TrainingRecord record;
 };
 Section training_section(const std::vector<TrainedRun>& runs);
@@ -48,7 +48,10 @@ Shown choose_features(const std::vector<FeatureSet>& sets, const std::string& su
 Section neighbours_section(const Shown& shown, const ReportOptions& options, Thumbnails& thumbnails);
 Section map_section(const Shown& shown, const ReportOptions& options, Thumbnails& thumbnails);
 
-/// What was run, on what, with which settings.
+/// The splits of each data set, and some of the images.
+Section data_section(const Material& material, const ReportOptions& options, Thumbnails& thumbnails);
+
+/// What was run, with which settings.
 Section run_section(const Material& material, const std::vector<TrainedRun>& runs);
 /// One line for the head of the page.
 std::string run_line(const std::vector<TrainedRun>& runs);

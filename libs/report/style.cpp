@@ -30,13 +30,16 @@ h3{font-size:14px;font-weight:650;margin:22px 0 8px}
 .absent{color:var(--soft);border-left:3px solid var(--line);padding:4px 12px;margin:8px 0}
 .card,figure{background:var(--card);border:1px solid var(--line);border-radius:8px}
 .card{padding:20px 22px}
-figure{margin:0;padding:12px 14px 8px;min-width:0}
+figure{margin:0;padding:12px 14px 8px;min-width:0;display:flex;flex-direction:column}
+figure>svg{margin-top:auto}
+figure>img{align-self:flex-start;margin-top:4px}
 figcaption{font-size:13px;font-weight:600;margin:0 0 2px}
 figcaption small{font-weight:400;color:var(--soft);margin-left:6px;font-size:12px}
 svg{display:block;width:100%;height:auto;overflow:visible}
+.sheets{display:grid;grid-template-columns:repeat(auto-fill,minmax(440px,1fr));gap:14px}
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(340px,1fr));gap:14px}
-.charts.two{grid-template-columns:repeat(auto-fill,minmax(440px,1fr))}
 .hero{display:grid;grid-template-columns:minmax(300px,5fr) 7fr;gap:14px;margin-top:18px}
+.hero .side{display:grid;gap:14px;align-content:stretch}
 .hero .big{font-size:44px;line-height:1.05;font-weight:680;letter-spacing:-.02em;font-variant-numeric:tabular-nums;margin:6px 0 2px}
 .hero .big small{font-size:21px;font-weight:500;color:var(--soft);letter-spacing:0}
 .hero .what{color:var(--soft);font-size:13px}
@@ -54,13 +57,13 @@ table{border-collapse:collapse;width:100%;font-size:14px}
 caption{caption-side:bottom;text-align:left;color:var(--soft);font-size:12.5px;padding:8px 14px 10px}
 th,td{padding:8px 14px;border-bottom:1px solid var(--line);text-align:left;vertical-align:baseline}
 tbody tr:last-child>*{border-bottom:0}
-thead th{font-size:13px;font-weight:600;vertical-align:bottom}
+thead th,thead th.num{font-size:13px;font-weight:600;vertical-align:bottom;white-space:normal}
 thead small{display:block;font-weight:400;color:var(--soft);font-size:11.5px;line-height:1.35;max-width:30ch}
 thead th.num small{margin-left:auto}
-tbody th{font-weight:500}
+tbody th{font-weight:500;white-space:nowrap}
 .num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 td small{color:var(--soft)}
-td small.own{display:block;font-size:11.5px;line-height:1.3}
+td small.own{display:block;font-size:11.5px;line-height:1.3;white-space:normal;max-width:24ch;margin-left:auto}
 .facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(170px,1fr));gap:12px 22px;margin:0}
 .facts dt{font-size:12px;color:var(--soft)}
 .facts dd{margin:0;overflow-wrap:anywhere}
@@ -115,7 +118,7 @@ svg text.guide{font-size:10.5px}
 @media(prefers-color-scheme:dark){.near .pic i{color:#14171b}}
 .near .right i{background:var(--good)}
 footer{margin:44px 0 28px;color:var(--faint);font-size:12.5px}
-footer .wrap{border-top:1px solid var(--line);padding-top:12px}
+footer p{border-top:1px solid var(--line);padding-top:12px;margin:0}
 @media(max-width:860px){.hero{grid-template-columns:1fr}.near{grid-template-columns:1fr}.wrap{padding:0 14px}.near .row{flex-wrap:wrap}}
 @media print{nav{display:none}section,figure{break-inside:avoid}}
 )css";

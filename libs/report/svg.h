@@ -13,7 +13,8 @@ struct Series {
   std::string name;
   std::vector<double> x, y;          ///< the line; points that are not finite break it
   std::vector<double> raw_x, raw_y;  ///< what it was smoothed from, drawn faintly; may be empty
-  int colour = 0;                    ///< taken modulo the palette; chooses the dashes as well
+  int colour = 0;                    ///< taken modulo the palette
+  int dash = 0;                      ///< modulo four; 0 is a full line
 };
 
 /// A horizontal line with a name: a floor, a target, chance.
@@ -25,21 +26,24 @@ struct Guide {
 struct LineChart {
   std::string title, note;  ///< the note stands in small type behind the title
   std::string x_label;
-  std::string unit;         ///< behind the values in hover titles
+  std::string unit;  ///< behind the values in hover titles
   bool log_y = false;
   std::optional<double> low, high;  ///< limits of y that must be covered
   std::vector<Series> series;
   std::vector<Guide> guides;
   int width = 360, height = 210;
+  bool legend = true;  ///< where there are several series
 };
 std::string draw(const LineChart& chart);
+/// The legend alone, for several charts of the same series.
+std::string line_legend(const std::vector<Series>& series);
 
 struct Bar {
   std::string name;
   double value = 0;
-  double error = 0;              ///< half length of the error bar; 0 for none
-  std::vector<double> points;    ///< single values, drawn over the bar
-  std::string text;              ///< what stands behind the bar
+  double error = 0;            ///< half length of the error bar; 0 for none
+  std::vector<double> points;  ///< single values, drawn over the bar
+  std::string text;            ///< what stands behind the bar
   int colour = 0;
 };
 /// Horizontal bars from zero.
@@ -80,13 +84,15 @@ struct ScatterChart {
   std::vector<std::string> groups;
   std::vector<ScatterPoint> points;
   std::vector<ScatterImage> images;
-  int width = 900, height = 620, image_size = 30;
+  int width = 900, height = 600, image_size = 27;
   double radius = 3.6;
+  bool legend = true;
 };
 /// The axes of a map mean nothing, so there are none; both have the same scale. The legend's entries show one group alone.
 std::string draw(const ScatterChart& chart);
 
-/// Neighbouring points averaged so that a long series reads as a curve: a centred mean over `window` points, shorter at the ends.
+/// Neighbouring points averaged so that a long series reads as a curve: a centred mean over `window` points, near the ends a straight
+/// line fitted to what is left of the window.
 std::vector<double> smooth(const std::vector<double>& y, std::size_t window);
 /// At most about `most` points that keep the extremes of every stretch, in order.
 void thin(std::vector<double>& x, std::vector<double>& y, std::size_t most);

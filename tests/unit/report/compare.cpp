@@ -81,7 +81,8 @@ TEST_CASE("a cell's summary is over draws of one run, or over runs; equal runs c
 
 TEST_CASE("the count of labels makes columns; what else differs stands in the cells") {
   const Metrics one = run("simclr", {{"seed", 1}},
-                          {row("simclr", 75, {}, {{"labels", 100}, {"epochs", 100}, {"lr", 0.3}}), row("simclr", 84, {}, {{"labels", "all"}, {"epochs", 100}, {"lr", 0.1}}),
+                          {row("simclr", 75, {}, {{"labels", 100}, {"epochs", 100}, {"lr", 0.3}}),
+                           row("simclr", 84, {}, {{"labels", "all"}, {"epochs", 100}, {"lr", 0.1}}),
                            row("pixels", 69, {}, {{"labels", 100}, {"epochs", 100}, {"lr", 0.03}})});
   const Comparison c = compare({one});
   REQUIRE(c.columns.size() == 2);
@@ -97,9 +98,10 @@ TEST_CASE("the count of labels makes columns; what else differs stands in the ce
 }
 
 TEST_CASE("runs that differ in their seed alone are one arm, other settings name another") {
-  const Comparison c = compare({run("simclr", {{"seed", 1}, {"temperature", 0.5}, {"workers", 2}}, {row("simclr", 70), row("pixels", 60)}),
-                                run("simclr", {{"seed", 2}, {"temperature", 0.5}, {"workers", 9}}, {row("simclr", 72), row("pixels", 60)}),
-                                run("simclr", {{"seed", 1}, {"temperature", 0.2}, {"workers", 2}}, {row("simclr", 75), row("pixels", 60)})});
+  const Comparison c =
+      compare({run("simclr", {{"seed", 1}, {"temperature", 0.5}, {"workers", 2}}, {row("simclr", 70), row("pixels", 60)}),
+               run("simclr", {{"seed", 2}, {"temperature", 0.5}, {"workers", 9}}, {row("simclr", 72), row("pixels", 60)}),
+               run("simclr", {{"seed", 1}, {"temperature", 0.2}, {"workers", 2}}, {row("simclr", 75), row("pixels", 60)})});
   REQUIRE(c.arms.size() == 3);
   CHECK(c.arms[0].name == "simclr (temperature 0.5)");
   CHECK(c.arms[1].name == "simclr (temperature 0.2)");
@@ -111,7 +113,9 @@ TEST_CASE("runs that differ in their seed alone are one arm, other settings name
 
 TEST_CASE("what is better when lower is told by name, unit or protocol") {
   Metrics metrics;
-  metrics.rows = {{"median rank", 3, "", "test", Json::object(), {}, "a"}, {"recall@1", 40, "%", "test", Json::object(), {}, "a"}, {"strange", 1, "", "", {{"better", "lower"}}, {}, "a"}};
+  metrics.rows = {{"median rank", 3, "", "test", Json::object(), {}, "a"},
+                  {"recall@1", 40, "%", "test", Json::object(), {}, "a"},
+                  {"strange", 1, "", "", {{"better", "lower"}}, {}, "a"}};
   const Comparison c = compare({metrics});
   CHECK(c.columns[0].lower_is_better);
   CHECK_FALSE(c.columns[1].lower_is_better);

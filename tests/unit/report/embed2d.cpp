@@ -81,7 +81,8 @@ TEST_CASE("components are orthonormal and their variances those of the scores") 
   for (std::int64_t a = 0; a < keep; ++a) {
     for (std::int64_t b = 0; b <= a; ++b) {
       double dot = 0;
-      for (std::int64_t d = 0; d < dims; ++d) dot += one.components[static_cast<std::size_t>(a * dims + d)] * one.components[static_cast<std::size_t>(b * dims + d)];
+      for (std::int64_t d = 0; d < dims; ++d)
+        dot += one.components[static_cast<std::size_t>(a * dims + d)] * one.components[static_cast<std::size_t>(b * dims + d)];
       CHECK(dot == doctest::Approx(a == b ? 1 : 0).epsilon(1e-6));
     }
     double square = 0;
@@ -95,7 +96,8 @@ TEST_CASE("t-SNE keeps separate blobs apart, and gives the same bytes for any nu
   constexpr std::int64_t count = 180;
   const auto x = blobs(count);
   std::vector<double> start;
-  for (std::int64_t i = 0; i < count; ++i) start.insert(start.end(), {x[static_cast<std::size_t>(10 * i)], x[static_cast<std::size_t>(10 * i + 1)]});
+  for (std::int64_t i = 0; i < count; ++i)
+    start.insert(start.end(), {x[static_cast<std::size_t>(10 * i)], x[static_cast<std::size_t>(10 * i + 1)]});
   TsneOptions options;
   options.perplexity = 15;
   const Tsne one = tsne(x, count, 10, start, options);
@@ -121,7 +123,8 @@ TEST_CASE("t-SNE keeps separate blobs apart, and gives the same bytes for any nu
 TEST_CASE("the divergence of t-SNE is less than that of where it starts") {
   const auto x = blobs(120);
   std::vector<double> start;
-  for (std::int64_t i = 0; i < 120; ++i) start.insert(start.end(), {x[static_cast<std::size_t>(10 * i)], x[static_cast<std::size_t>(10 * i + 1)]});
+  for (std::int64_t i = 0; i < 120; ++i)
+    start.insert(start.end(), {x[static_cast<std::size_t>(10 * i)], x[static_cast<std::size_t>(10 * i + 1)]});
   TsneOptions none;
   none.iterations = 0;
   CHECK(tsne(x, 120, 10, start, {}).divergence < 0.5 * tsne(x, 120, 10, start, none).divergence);

@@ -31,7 +31,8 @@ TEST_CASE("escaping leaves nothing that HTML reads as markup") {
 }
 
 TEST_CASE("base64 agrees with RFC 4648, section 10") {
-  const std::pair<const char*, const char*> vectors[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+  const std::pair<const char*, const char*> vectors[] = {
+      {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
   for (const auto& [plain, encoded] : vectors) CHECK(base64(bytes_of(plain)) == encoded);
   CHECK(base64(bytes_of("\xFF\xFE\xFD")) == "//79");
 }
@@ -43,7 +44,8 @@ TEST_CASE("pictures are told by their first bytes") {
 }
 
 TEST_CASE("a table aligns numbers, marks the best and puts the protocol under the title") {
-  const std::string html = draw(Table{{{"method", "", false}, {"top-1", "k 20 <b>", true}}, {{{"a"}, {"75.1", true}}, {{"b"}, {"68.8"}}}, "caption"});
+  const std::string html =
+      draw(Table{{{"method", "", false}, {"top-1", "k 20 <b>", true}}, {{{"a"}, {"75.1", true}}, {{"b"}, {"68.8"}}}, "caption"});
   CHECK(html.find("<th scope=\"col\" class=\"num\">top-1<small>k 20 &lt;b&gt;</small></th>") != std::string::npos);
   CHECK(html.find("<td class=\"num\"><strong>75.1</strong></td>") != std::string::npos);
   CHECK(html.find("<td class=\"num\">68.8</td>") != std::string::npos);

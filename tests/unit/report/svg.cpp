@@ -63,8 +63,9 @@ TEST_CASE("a line chart draws each series, breaks at gaps, and has a legend when
 TEST_CASE("a chart of one point or of equal values has finite coordinates") {
   LineChart chart;
   chart.series = {{"a", {1}, {2}}};
-  for (const std::string& svg : {draw(chart), draw(BarChart{"", "", "", {{"a", 0, 0, {}, "0", 0}}}), draw(IntervalChart{"", "", "", {{"a", 0, 0, 0, {}, "0", 0}}}),
-                                 draw(ScatterChart{"", "", {"g"}, {{1, 1, 0, ""}, {1, 1, 0, ""}}})}) {
+  for (const std::string& svg :
+       {draw(chart), draw(BarChart{"", "", "", {{"a", 0, 0, {}, "0", 0}}}), draw(IntervalChart{"", "", "", {{"a", 0, 0, 0, {}, "0", 0}}}),
+        draw(ScatterChart{"", "", {"g"}, {{1, 1, 0, ""}, {1, 1, 0, ""}}})}) {
     CHECK(svg.find("nan") == std::string::npos);
     CHECK(svg.find("inf") == std::string::npos);
   }
