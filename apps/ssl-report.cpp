@@ -40,8 +40,9 @@ void report_body(core::CommandLine& line) {
   std::vector<std::string> paths = line.positionals(most_inputs);
   if (paths.empty()) paths = {line.input()};
   const report::Material material = report::gather(paths);
-  const std::string html = report::make_page(material, options);
   const fs::path page = output.empty() ? default_page(material) : fs::path(output);
+  report::refuse_foreign(page, force);  // before the work, not after it
+  const std::string html = report::make_page(material, options);
   const report::Written written = report::write_page(page, html, force);
   core::log_info("wrote {} ({} kB)", page.string(), html.size() / 1000);
   manifest::emit(

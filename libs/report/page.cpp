@@ -177,7 +177,7 @@ std::string make_page(const Material& material, const ReportOptions& options) {
   return draw(page);
 }
 
-Written write_page(const std::filesystem::path& path, const std::string& html, bool force) {
+void refuse_foreign(const std::filesystem::path& path, bool force) {
   std::error_code error;
   if (std::filesystem::exists(path, error) && !force) {
     std::string start(page_marker.size(), '\0');
@@ -188,6 +188,10 @@ Written write_page(const std::filesystem::path& path, const std::string& html, b
                  "{}: there is a file that ssl-report did not write; give another --output, or --force to replace it", path.string());
     }
   }
+}
+
+Written write_page(const std::filesystem::path& path, const std::string& html, bool force) {
+  refuse_foreign(path, force);
   core::write_atomically(path, html);
   return {path, core::digest_of(html)};
 }

@@ -101,7 +101,7 @@ svg text.guide{font-size:10.5px}
 .map .quiet{opacity:.08}
 .map .thumbs image{image-rendering:pixelated}
 .map .thumbs rect{fill:none;stroke:var(--c);stroke-width:1.6}
-.map .tick{font-size:12.5px;color:var(--soft);float:right;font-weight:400;cursor:pointer}
+.map .tick{align-self:flex-end;margin:-22px 0 0;font-size:12.5px;color:var(--soft);cursor:pointer}
 .map:has(input:not(:checked)) .thumbs{display:none}
 .pixels{image-rendering:pixelated;max-width:100%;height:auto;display:block}
 .near{display:grid;grid-template-columns:repeat(auto-fill,minmax(500px,1fr));gap:6px 26px}
