@@ -1,5 +1,4 @@
 // ssl-pretrain METHOD: every pre-training method, from a data set manifest to a model manifest.
-#include "core/digest.h"
 #include "core/log.h"
 #include "core/progress.h"
 #include "core/tool.h"
@@ -56,27 +55,6 @@ void list_methods(bool as_json) {
   if (as_json) fmt::print("{}\n", rows.dump(2));
 }
 
-/// Default < published < chosen profile, as one layer.
-json profile_values(const train::MethodEntry& entry, const std::string& chosen) {
-  json values = entry.profiles.at("published");
-  if (!chosen.empty() && chosen != "published") {
-    if (!entry.profiles.contains(chosen)) core::fail(core::Exit::usage, "--profile: '{}' is not a profile of {}", chosen, entry.title);
-    values.update(entry.profiles.at(chosen));
-  }
-  return values;
-}
-
-std::shared_ptr<train::Method> wrap(std::shared_ptr<train::Method> method, const std::string& modifiers, std::string& name) {
-  for (std::size_t begin = 0; begin < modifiers.size();) {
-    const std::size_t end = std::min(modifiers.find(',', begin), modifiers.size());
-    const std::string modifier = modifiers.substr(begin, end - begin);
-    method = train::ModifierRegistry::instance().find(modifier, "modifier").make(std::move(method));
-    name = modifier + "(" + name + ")";
-    begin = end + 1;
-  }
-  return method;
-}
-
 void pretrain(core::CommandLine& cli) {
   std::string name = cli.take_word();
   for (const auto& argument : cli.argv())
@@ -93,16 +71,14 @@ void pretrain(core::CommandLine& cli) {
 
   train::Run run;
   ToolOptions tool;
-  run.network = wrap(entry.make(), cli.peek("with"), name);
-  run.method = name;
-  auto& options = cli.options();
-  tool.describe(options, entry);
-  run.network->describe(options);
-  run.backbone.describe(options);
-  run.train.describe(options);
-  run.optimizer.describe(options);
-  run.loader.describe(options);
-  cli.set_profile(profile_values(entry, cli.peek("profile")), "profile");
+  // Which options there are depends on the method and its modifiers: these are read before the rest.
+  core::Option("with", &tool.with, "", "").set_text(cli.peek("with"), "--with");
+  train::choose_method(run, name, tool.with);
+  tool.with.clear();
+  tool.describe(cli.options(), entry);
+  run.describe(cli.options());
+  const std::string profile = cli.peek("profile");
+  cli.set_profile(train::profile_values(entry, profile), profile.empty() ? "published" : profile);
   cli.parse();
 
   if (tool.folder.empty()) core::fail(core::Exit::usage, "say where the run's files go: -o DIR");
@@ -111,10 +87,8 @@ void pretrain(core::CommandLine& cli) {
   run.dataset = manifest::from_json<manifest::Dataset>(input.json, input.folder, input.origin);
   run.folder = std::filesystem::absolute(tool.folder);
   run.provenance = !tool.no_provenance;
-  run.config = options.values();
-  run.identity = options.values(/*identity_only=*/true);
-  run.identity["method"] = run.method;
-  run.identity["dataset"] = core::digest_of(std::string_view(input.json.at("splits").dump()));
+  run.config = cli.options().values();
+  run.identity = train::identity_of(run, cli.options());
 
   manifest::Model model = train::pretrain(run);
   const std::filesystem::path file = run.folder / "model.json";

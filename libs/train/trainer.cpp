@@ -175,6 +175,7 @@ void Trainer::checkpoint() {
 
 void Trainer::stop_if_asked() {
   if (options_.time_limit > 0 && core::monotonic_seconds() - started_ > options_.time_limit * 60) core::request_stop(SIGUSR1);
+  if (run_.stop_after_step > 0 && progress_.step >= run_.stop_after_step) core::request_stop(SIGUSR1);
   const int signal = core::stop_signal();
   if (signal == 0) return;
   checkpoint();

@@ -58,7 +58,18 @@ struct Run {
   nlohmann::json identity;           ///< those that change the result
   std::filesystem::path folder;      ///< the run's own folder
   bool provenance = true;            ///< seconds and timings in the manifest
+  std::int64_t stop_after_step = 0;  ///< > 0: stop with a checkpoint after this update, as a signal would
+
+  /// Options of all the components, in the order of the help.
+  void describe(core::Options& options);
 };
+
+/// Makes the named method inside its modifiers (innermost first) and sets Run::method and Run::network. Error: usage for unknown names.
+void choose_method(Run& run, const std::string& name, const std::vector<std::string>& modifiers);
+/// The "published" profile of a method with `chosen` on top, as {"option": value}. Error: usage for a profile that it does not have.
+nlohmann::json profile_values(const MethodEntry& entry, const std::string& chosen);
+/// What makes two runs the same run: options that change the result, method, content of the data set.
+nlohmann::json identity_of(const Run& run, const core::Options& options);
 
 /// Trains, or goes on from the newest checkpoint in the folder, or returns the finished run's manifest at once.
 /// The folder then holds model.json's payload: weights.safetensors, metrics.jsonl (the same bytes for the same run), timings.jsonl, views.png.

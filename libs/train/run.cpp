@@ -1,0 +1,44 @@
+#include "core/digest.h"
+#include "train/trainer.h"
+
+namespace selfsight::train {
+
+void Run::describe(core::Options& options) {
+  network->describe(options);
+  backbone.describe(options);
+  train.describe(options);
+  optimizer.describe(options);
+  loader.describe(options);
+}
+
+void choose_method(Run& run, const std::string& name, const std::vector<std::string>& modifiers) {
+  run.method = name;
+  run.network = MethodRegistry::instance().find(name, "method").make();
+  for (const auto& modifier : modifiers) {
+    run.network = ModifierRegistry::instance().find(modifier, "modifier").make(std::move(run.network));
+    run.method = modifier + "(" + run.method + ")";
+  }
+}
+
+nlohmann::json profile_values(const MethodEntry& entry, const std::string& chosen) {
+  nlohmann::json values = entry.profiles.at("published");
+  if (chosen.empty() || chosen == "published") return values;
+  if (!entry.profiles.contains(chosen)) {
+    std::vector<std::string> known;
+    for (const auto& [name, ignored] : entry.profiles) known.push_back(name);
+    core::fail(core::Exit::usage, "--profile: '{}' is not a profile of {} (known: {})", chosen, entry.title, fmt::join(known, ", "));
+  }
+  values.update(entry.profiles.at(chosen));
+  return values;
+}
+
+nlohmann::json identity_of(const Run& run, const core::Options& options) {
+  nlohmann::json identity = options.values(/*identity_only=*/true);
+  identity["method"] = run.method;
+  nlohmann::json content = nlohmann::json::object();
+  for (const auto& [name, split] : run.dataset.splits) content[name] = {split.digest, split.count, split.subset ? split.subset->digest : ""};
+  identity["dataset"] = core::digest_of(std::string_view(content.dump()));
+  return identity;
+}
+
+}  // namespace selfsight::train

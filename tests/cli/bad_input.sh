@@ -1,0 +1,59 @@
+# Bad input: a message that names the thing, the right exit code, and earlier results untouched.
+. "$(dirname "$0")/lib.sh"
+ssl-data fashion-mnist -o data.json >/dev/null 2>&1
+
+# Sources.
+refuses 66 nowhere ssl-data fashion-mnist nowhere
+mkdir empty; refuses 65 empty ssl-data folder empty
+mkdir -p classes/cat classes/dog; cp "$here/../data/images/"*.png classes/cat/ 2>/dev/null
+refuses 65 'dog' ssl-data folder classes
+mkdir cut; cp $fashion/* cut; truncate -s 1000 cut/train-images-idx3-ubyte.gz
+refuses 65 'train-images' ssl-data fashion-mnist cut
+mkdir foreign; for f in train-images-idx3-ubyte train-labels-idx1-ubyte t10k-images-idx3-ubyte t10k-labels-idx1-ubyte; do echo hello > foreign/$f; done
+refuses 65 'foreign' ssl-data fashion-mnist foreign
+mkdir -p broken/train/a broken/train/b; for c in a b; do cp "$here/../data/images/"*.png broken/train/$c/; done
+head -c 60 "$(ls broken/train/a/*.png | head -n 1)" > broken/train/a/cut.png
+ssl-data folder broken -o broken.json >/dev/null 2>&1
+refuses 65 'cut.png' ssl-data check broken.json
+
+# Manifests.
+refuses 66 'missing.json' ssl-pretrain simclr -o run missing.json
+: > nothing.json; refuses 65 'nothing.json: is empty' ssl-pretrain simclr -o run nothing.json
+echo '{"manifest"' > cut.json; refuses 65 'cut.json' ssl-pretrain simclr -o run cut.json
+echo '[1, 2]' > list.json; refuses 65 'list.json' ssl-pretrain simclr -o run list.json
+sed 's/"version": 1/"version": 7/' data.json > newer.json; refuses 65 'newer.json.*7' ssl-pretrain simclr -o run newer.json
+sed 's/"count": 60000/"count": "many"/' data.json > typed.json; refuses 65 '/splits/train/count' ssl-pretrain simclr -o run typed.json
+refuses 65 'expected a model' ssl-linear data.json
+refuses 65 "no split 'validation'.*test, train" ssl-pretrain simclr --split validation -o run data.json
+
+# Options against the data.
+refuses 64 '100000' ssl-pretrain simclr --profile small --batch 100000 -o run data.json
+refuses 64 '70000' ssl-pretrain simclr --profile small --images 70000 -o run data.json
+refuses 64 '--output|-o DIR' ssl-pretrain simclr data.json
+refuses 64 'vision transformer' ssl-pretrain mae --profile small --arch resnet18 -o run data.json
+mkdir thesis; echo precious > thesis/chapter1.txt
+refuses 73 'thesis' ssl-pretrain simclr --profile small -o thesis data.json
+[ "$(cat thesis/chapter1.txt)" = precious ] && pass || fail "a foreign file was touched"
+refuses 73 'chapter1.txt|folder' ssl-pretrain simclr --profile small -o thesis/chapter1.txt data.json
+
+# Labels.
+tiny_run simclr data.json run --max-steps 2 >/dev/null 2>&1
+refuses 64 '70000' ssl-linear --protocol few-labels --labels 70000 run/model.json
+python3 - <<'P'
+import gzip, struct, os
+os.mkdir('one'); src = '/usr/share/datasets/fashion-mnist/'
+for part, n in (('train', 256), ('t10k', 64)):
+    images = gzip.open(src + part + '-images-idx3-ubyte.gz').read(); labels = gzip.open(src + part + '-labels-idx1-ubyte.gz').read()[8:]
+    keep = [i for i, label in enumerate(labels) if label == 3][:n]
+    open(f'one/{part}-images-idx3-ubyte', 'wb').write(struct.pack('>4I', 2051, len(keep), 28, 28) + b''.join(images[16 + i * 784:16 + (i + 1) * 784] for i in keep))
+    open(f'one/{part}-labels-idx1-ubyte', 'wb').write(struct.pack('>2I', 2049, len(keep)) + bytes([3] * len(keep)))
+os.mkdir('bare')
+for part in ('train', 't10k'): os.link(f'one/{part}-images-idx3-ubyte', f'bare/{part}-images-idx3-ubyte')
+P
+ssl-data idx one -o one.json >/dev/null 2>err || { cat err; fail "one class cannot be described"; }
+refuses 65 'class' ssl-linear --protocol few-labels --labels 100 --dataset one.json run/model.json
+ssl-data idx bare -o bare.json >/dev/null 2>err || { cat err; fail "images without labels cannot be described"; }
+refuses 65 'label' ssl-linear --protocol knn --dataset bare.json run/model.json
+rm run/weights.safetensors
+refuses 66 'weights.safetensors' ssl-linear --protocol knn run/model.json
+finish

@@ -1,0 +1,47 @@
+# Sourced by every script of this folder: runs the real binaries and says what went wrong.
+# BIN: folder of the executables. Each script works in a folder of its own, removed at the end.
+set -uo pipefail
+: "${BIN:?set BIN to the folder of the executables}"
+PATH=$BIN:$PATH
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+passed=0 failed=0
+
+fail() { failed=$((failed + 1)); echo "FAIL: $*"; }
+pass() { passed=$((passed + 1)); }
+skip() { echo "skipped: $*"; exit 77; }
+
+# ok WHAT COMMAND...: must exit with 0
+ok() {
+  local what=$1; shift
+  if "$@" >out 2>err; then pass; else fail "$what: exit $? of: $*"; tail -n 5 err; fi
+}
+# refuses CODE PATTERN COMMAND...: must exit with CODE, say PATTERN on stderr and print nothing on stdout
+refuses() {
+  local code=$1 pattern=$2; shift 2
+  "$@" >out 2>err </dev/null
+  local status=$?
+  if [ $status != "$code" ]; then fail "exit $status instead of $code: $*"; tail -n 3 err; return; fi
+  if ! grep -qE -- "$pattern" err; then fail "no '$pattern' in the message of: $*"; tail -n 3 err; return; fi
+  if [ -s out ]; then fail "something on stdout of: $*"; return; fi
+  pass
+}
+same() { if cmp -s "$1" "$2"; then pass; else fail "$1 and $2 differ"; fi; }
+finish() { echo "$passed passed, $failed failed"; [ $failed = 0 ]; }
+
+fashion=/usr/share/datasets/fashion-mnist
+# A run of seconds: tiny_run METHOD DATASET FOLDER [options]
+tiny_options="--profile small --arch resnet10 --stem stride2 --width 0.25 --images 1024 --batch 64 --epochs 2 --warmup-epochs 0 --knn-every 0 --no-provenance --quiet"
+tiny_run() {
+  local method=$1 data=$2 folder=$3; shift 3
+  # shellcheck disable=SC2086
+  ssl-pretrain "$method" $tiny_options -o "$folder" "$@" "$data"
+}
+# The same in the background; $! is the program itself.
+start_tiny_run() {
+  local method=$1 data=$2 folder=$3; shift 3
+  # shellcheck disable=SC2086
+  ssl-pretrain "$method" $tiny_options -o "$folder" "$@" "$data" >/dev/null 2>err &
+}

@@ -1,0 +1,34 @@
+# kill -9 at random moments, then the same command again: the end is the same, byte for byte.
+. "$(dirname "$0")/lib.sh"
+ssl-data fashion-mnist -o data.json >/dev/null 2>&1
+options="--checkpoint-steps 3 --workers 2 --log-every 1"
+# shellcheck disable=SC2086
+run() { tiny_run moco data.json "$1" $options > "$1.json"; }
+run whole 2>err || { cat err; fail "the whole run failed"; }
+kills=0
+for attempt in $(seq 12); do
+  # shellcheck disable=SC2086
+  start_tiny_run moco data.json killed $options
+  sleep "$((RANDOM % 3)).$((RANDOM % 9 + 1))"
+  kill -9 $! 2>/dev/null && kills=$((kills + 1))
+  wait $! 2>/dev/null && break
+done
+run killed 2>err || { cat err; fail "the run did not end after $kills kills"; }
+echo "$kills kills"
+same whole/weights.safetensors killed/weights.safetensors
+same whole/metrics.jsonl killed/metrics.jsonl
+same whole/model.json killed/model.json
+[ -z "$(find killed -name '*selfsight-tmp*')" ] && pass || fail "temporaries were left behind"
+
+# SIGTERM: a checkpoint, exit code 75, and on from there.
+start_tiny_run moco data.json termed --log-every 1 --epochs 40
+pid=$!
+for _ in $(seq 300); do [ -s termed/metrics.jsonl ] && break; sleep 0.1; done
+kill -TERM $pid
+wait $pid
+status=$?
+[ $status = 75 ] && pass || fail "SIGTERM ended with $status instead of 75"
+ls termed/checkpoints/step-* >/dev/null 2>&1 && pass || fail "SIGTERM left no checkpoint"
+# Another configuration in the same folder is refused, with the difference.
+refuses 64 'lr: .* there, 0.5 here' tiny_run moco data.json termed --epochs 40 --log-every 1 --lr 0.5
+finish

@@ -1,0 +1,79 @@
+// Small real runs for tests: a few hundred Fashion-MNIST images, tiny networks.
+#pragma once
+
+#include "core/log.h"
+#include "nn/state.h"
+#include "train/trainer.h"
+#include "unit/support.h"
+
+namespace selfsight::test {
+
+inline manifest::Dataset fashion_mnist() {
+  const auto& format = core::Registry<data::SourceFormat>::instance().find("idx", "format");
+  return format.describe("/usr/share/datasets/fashion-mnist");
+}
+
+/// Options by name on top of the method's small profile, a tiny network and a tiny budget.
+inline train::Run make_run(const std::string& method, const fs::path& folder, const nlohmann::json& overrides = nlohmann::json::object(),
+                           const std::vector<std::string>& modifiers = {}) {
+  train::Run run;
+  train::choose_method(run, method, modifiers);
+  core::Options options;
+  run.describe(options);
+  nlohmann::json values = train::profile_values(train::MethodRegistry::instance().find(method, "method"), "small");
+  const bool vit = values.at("arch").get<std::string>().starts_with("vit");
+  if (vit) values.update({{"depth", 2}, {"vit-dim", 48}, {"vit-heads", 3}, {"patch", 7}});
+  if (!vit) values.update({{"arch", "resnet10"}, {"stem", "stride2"}, {"width", 0.25}});
+  values.update({{"images", 512}, {"batch", 64}, {"epochs", 2}, {"warmup-epochs", 0}, {"log-every", 1}, {"knn-every", 0}, {"workers", 2}, {"checkpoint-minutes", 0}});
+  for (const auto& [name, value] : nlohmann::json{{"queue", 128}, {"prototypes", 20}, {"hidden", 64}, {"outputs", 64}, {"locals", 2}, {"freeze-prototypes", 4}}.items())
+    if (options.find(name) != nullptr && !(name == "queue" && values.value("queue", 0) == 0)) values[name] = value;
+  values.update(overrides);
+  options.set_json(values, "test");
+  run.dataset = fashion_mnist();
+  run.config = options.values();
+  run.identity = train::identity_of(run, options);
+  run.folder = folder;
+  run.provenance = false;
+  core::set_log_level(core::Level::error);
+  return run;
+}
+
+/// A built method on random colour images, without a data set.
+struct Built {
+  std::shared_ptr<train::Method> method;
+  train::Progress progress{.step = 0, .total_steps = 100, .steps_per_epoch = 10};
+  std::int64_t batch = 8;
+
+  /// `options` on top of tiny ones that every method understands in part.
+  Built(const std::string& name, const nlohmann::json& values) {
+    method = train::MethodRegistry::instance().find(name, "method").make();
+    core::Options options;
+    method->describe(options);
+    options.set_json(values, "test");
+    train::Setup setup;
+    setup.backbone.name = "resnet10";
+    setup.backbone.stem = "stride2";
+    setup.backbone.width = 0.125;
+    setup.batch = batch;
+    setup.samples = 80;
+    setup.steps_per_epoch = 10;
+    setup.epochs = 10;
+    torch::manual_seed(1);
+    method->build(setup);
+    method->train();
+  }
+  train::Outcome step(const std::vector<torch::Tensor>& x) {
+    train::Views views;
+    views.x = x;
+    return method->step(views, progress);
+  }
+  [[nodiscard]] torch::Tensor state(const std::string& name) const { return nn::named_state(*method).at(name); }
+  static torch::Tensor images(std::int64_t seed, std::int64_t side = 16) {
+    torch::manual_seed(static_cast<std::uint64_t>(seed));
+    return torch::randn({8, 3, side, side});
+  }
+};
+
+inline std::string text_of(const fs::path& path) { return core::read_text(path); }
+
+}  // namespace selfsight::test

@@ -1,0 +1,100 @@
+#include "train/checkpoint.h"
+
+#include "core/error.h"
+#include "train/record.h"
+#include "train/run_folder.h"
+#include "unit/support.h"
+
+#include <doctest/doctest.h>
+
+#include <fstream>
+
+using namespace selfsight;
+namespace fs = std::filesystem;
+
+namespace {
+
+train::CheckpointState state_at(std::int64_t step) {
+  train::CheckpointState state;
+  state.step = step;
+  state.tensors = {{"method/w", torch::full({3}, static_cast<double>(step))}};
+  state.facts = {{"note", step}};
+  return state;
+}
+
+void spoil(const fs::path& file) {
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekp(-2, std::ios::end);
+  stream.put('\x7f');
+}
+
+}  // namespace
+
+TEST_CASE("checkpoints: the newest comes back, older ones are dropped only beyond the number kept") {
+  const test::Folder folder;
+  const train::Checkpoints checkpoints(folder.path() / "c", 2);
+  CHECK_FALSE(checkpoints.newest().has_value());
+  for (const std::int64_t step : {5, 90, 1000}) checkpoints.save(state_at(step));
+  const auto newest = checkpoints.newest();
+  REQUIRE(newest.has_value());
+  CHECK(newest->step == 1000);
+  CHECK(newest->facts.at("note") == 1000);
+  CHECK(torch::equal(newest->tensors.at("method/w"), torch::full({3}, 1000.0)));
+  CHECK(fs::exists(folder.path() / "c" / "step-0000000090"));
+  CHECK_FALSE(fs::exists(folder.path() / "c" / "step-0000000005"));
+}
+
+TEST_CASE("checkpoints: a damaged newest one falls back to the one before") {
+  const test::Folder folder;
+  const train::Checkpoints checkpoints(folder.path(), 3);
+  for (const std::int64_t step : {1, 2, 3}) checkpoints.save(state_at(step));
+  spoil(folder.path() / "step-0000000003" / "state.safetensors");
+  CHECK(checkpoints.newest()->step == 2);
+  core::write_atomically(folder.path() / "step-0000000002" / "checkpoint.json", std::string_view("{"));
+  CHECK(checkpoints.newest()->step == 1);
+  fs::remove(folder.path() / "step-0000000001" / "state.safetensors");
+  CHECK_FALSE(checkpoints.newest().has_value());
+}
+
+TEST_CASE("records are cut back to what a checkpoint remembers, and refuse to be shorter") {
+  const test::Folder folder;
+  const fs::path path = folder.path() / "metrics.jsonl";
+  std::int64_t bytes = 0;
+  {
+    train::Record record(path, 0);
+    record.write({{"a", 1}});
+    bytes = record.sync();
+    record.write({{"a", 2}});
+  }
+  {
+    train::Record record(path, bytes);
+    record.write({{"a", 3}});
+  }
+  CHECK(core::read_text(path) == "{\"a\":1}\n{\"a\":3}\n");
+  CHECK_THROWS_AS(train::Record(path, 1000), core::Error);
+}
+
+TEST_CASE("a run folder belongs to one configuration and one live run, and never to foreign files") {
+  const test::Folder folder;
+  const fs::path path = folder.path() / "run";
+  {
+    const train::RunFolder one(path, {{"lr", 0.1}});
+    CHECK_THROWS_AS(train::RunFolder(path, {{"lr", 0.1}}), core::Error);  // still held
+  }
+  { const train::RunFolder again(path, {{"lr", 0.1}}); }
+  try {
+    const train::RunFolder other(path, {{"lr", 0.2}});
+    FAIL("accepted");
+  } catch (const core::Error& error) {
+    CHECK(error.exit() == core::Exit::usage);
+    CHECK(std::string(error.what()).find("lr: 0.1 there, 0.2 here") != std::string::npos);
+  }
+  const fs::path foreign = folder.path() / "foreign";
+  core::write_atomically(foreign / "thesis.txt", std::string_view("precious"));
+  try {
+    const train::RunFolder other(foreign, nlohmann::json::object());
+    FAIL("accepted");
+  } catch (const core::Error& error) {
+    CHECK(error.exit() == core::Exit::cannot_create);
+  }
+}
