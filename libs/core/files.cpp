@@ -4,6 +4,10 @@
 
 #include <zlib.h>
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -11,10 +15,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <utility>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace selfsight::core {
 
@@ -266,7 +266,8 @@ std::vector<std::byte> gunzip(std::span<const std::byte> bytes, const std::strin
     read += before - stream.avail_in;
     const std::size_t made = chunk.size() - stream.avail_out;
     if (status != Z_OK && status != Z_STREAM_END)
-      fail(Exit::bad_data, "{}: damaged or cut-off gzip data at byte {} ({})", name, read, stream.msg != nullptr ? stream.msg : "input ends early");
+      fail(Exit::bad_data, "{}: damaged or cut-off gzip data at byte {} ({})", name, read,
+           stream.msg != nullptr ? stream.msg : "input ends early");
     if (out.size() + made > limit) fail(Exit::bad_data, "{}: unpacks to more than {} bytes", name, limit);
     out.insert(out.end(), chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(made));
   }

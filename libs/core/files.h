@@ -41,7 +41,8 @@ void remove_leftovers(const fs::path& folder);
 void make_folder(const fs::path& path);
 /// Free bytes of the file system that holds `path` (or its nearest existing parent).
 std::uint64_t free_space(const fs::path& path);
-/// Absolute by the working folder (which "" stands for), without "." and "..", without a slash at the end; nothing is looked up on the disk.
+/// Absolute by the working folder (which "" stands for), without "." and "..", without a slash at the end; nothing is looked up on the
+/// disk.
 fs::path absolute_path(const fs::path& path);
 /// `path` relative to `base` where it lies below it, absolute otherwise.
 fs::path relative_or_absolute(const fs::path& path, const fs::path& base);

@@ -61,7 +61,9 @@ bool convert(const json& value, T& out) {
   } else if constexpr (std::is_same_v<T, std::uint64_t>) {
     if (!value.is_number_integer() || (!value.is_number_unsigned() && value.get<std::int64_t>() < 0)) return false;
   } else {
-    if (!value.is_number_integer() || (value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{std::numeric_limits<std::int64_t>::max()})) return false;
+    if (!value.is_number_integer() ||
+        (value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{std::numeric_limits<std::int64_t>::max()}))
+      return false;
   }
   out = value.get<T>();
   return true;
@@ -108,7 +110,10 @@ Option::Option(std::string name, OptionTarget target, std::string help, std::str
   std::visit(
       [this](auto* field) {
         using Element = typename element_of<std::remove_pointer_t<decltype(field)>>::type;
-        metavar_ = std::is_same_v<Element, std::string> ? "TEXT" : std::is_same_v<Element, double> ? "X" : std::is_same_v<Element, bool> ? "" : "N";
+        metavar_ = std::is_same_v<Element, std::string> ? "TEXT"
+                   : std::is_same_v<Element, double>    ? "X"
+                   : std::is_same_v<Element, bool>      ? ""
+                                                        : "N";
         if (element_of<std::remove_pointer_t<decltype(field)>>::list) metavar_ += ",...";
       },
       target_);
@@ -200,7 +205,8 @@ void Option::set_json(const json& value, const std::string& origin) {
         const auto take = [&](const json& part, auto& out) {
           const std::string range = allowed();
           if (!convert(part, out))
-            fail(Exit::usage, "{}: {} is not {}{}", place, part.dump(), type_name<std::remove_reference_t<decltype(out)>>(), range.empty() ? "" : " (allowed: " + range + ")");
+            fail(Exit::usage, "{}: {} is not {}{}", place, part.dump(), type_name<std::remove_reference_t<decltype(out)>>(),
+                 range.empty() ? "" : " (allowed: " + range + ")");
         };
         if constexpr (element_of<T>::list) {
           if (!value.is_array()) fail(Exit::usage, "{}: {} is not a list", place, value.dump());
@@ -233,8 +239,8 @@ Option* Options::find(const std::string& name) {
   return it == options_.end() ? nullptr : &*it;
 }
 
-std::string Options::suggestion(const std::string& wrong) const {
-  std::vector<std::string> known;
+std::string Options::suggestion(const std::string& wrong, const std::vector<std::string>& others) const {
+  std::vector<std::string> known = others;
   for (const auto& option : options_) known.push_back(option.name());
   const std::string near = nearest_name(wrong, known);
   return near.empty() ? "" : fmt::format(" (did you mean {}?)", near);

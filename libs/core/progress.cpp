@@ -2,10 +2,10 @@
 
 #include "core/log.h"
 
-#include <algorithm>
-#include <chrono>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <algorithm>
+#include <chrono>
 
 namespace selfsight::core {
 
@@ -29,7 +29,11 @@ std::size_t columns() {
 double monotonic_seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 Progress::Progress(std::string title, std::int64_t total, std::string unit)
-    : title_(std::move(title)), unit_(std::move(unit)), total_(total), started_(monotonic_seconds()), drawn_(started_),
+    : title_(std::move(title)),
+      unit_(std::move(unit)),
+      total_(total),
+      started_(monotonic_seconds()),
+      drawn_(started_),
       terminal_(::isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() { finish(); }

@@ -1,10 +1,9 @@
 #include "core/signals.h"
 
+#include <unistd.h>
 #include <atomic>
 #include <csignal>
 #include <initializer_list>
-#include <initializer_list>
-#include <unistd.h>
 
 namespace selfsight::core {
 

@@ -10,6 +10,7 @@ namespace selfsight::core {
 int default_threads();
 /// Calls body(begin, end) over [0, count) in chunks of `grain` on up to `threads` threads, the caller's included. Which
 /// thread takes a chunk is not fixed, so results must depend on the index alone. The first exception is rethrown.
-void parallel_for(std::int64_t count, std::int64_t grain, int threads, const std::function<void(std::int64_t begin, std::int64_t end)>& body);
+void parallel_for(std::int64_t count, std::int64_t grain, int threads,
+                  const std::function<void(std::int64_t begin, std::int64_t end)>& body);
 
 }  // namespace selfsight::core

@@ -6,12 +6,12 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <unistd.h>
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
-#include <unistd.h>
 
 namespace selfsight::core {
 
@@ -82,7 +82,9 @@ std::vector<Given> take_apart(Options& options, const std::vector<std::string>& 
     if (option.is_flag()) {
       slot.parsed = app.add_flag(fmt::format("{0}--{1},!--no-{1}", letter, option.name()), slot.texts);
     } else {
-      slot.parsed = app.add_option(fmt::format("{}--{}", letter, option.name()), slot.texts)->expected(1)->allow_extra_args(false);  // nor may CLI11 read [a,b] as a list
+      slot.parsed = app.add_option(fmt::format("{}--{}", letter, option.name()), slot.texts)
+                        ->expected(1)
+                        ->allow_extra_args(false);  // nor may CLI11 read [a,b] as a list
     }
     slot.parsed->multi_option_policy(option.is_list() ? CLI::MultiOptionPolicy::TakeAll : CLI::MultiOptionPolicy::TakeLast);
   }
@@ -97,7 +99,8 @@ std::vector<Given> take_apart(Options& options, const std::vector<std::string>& 
       only_positionals = true;
     } else if (extra.size() > 1 && extra.starts_with('-') && !only_positionals) {
       const std::size_t name = extra.find_first_not_of('-');
-      fail(Exit::usage, "unknown option '{}'{}; --help lists all", extra, name == std::string::npos ? "" : options.suggestion(extra.substr(name, extra.find('=') - name)));
+      fail(Exit::usage, "unknown option '{}'{}; --help lists all", extra,
+           name == std::string::npos ? "" : options.suggestion(extra.substr(name, extra.find('=') - name), {"help", "version"}));
     } else {
       positionals.push_back(extra);
     }
@@ -154,18 +157,24 @@ void CommandLine::apply_config() {
     options_.set_json(json::parse(read_text(config_file_)), config_file_);
   } catch (const json::parse_error& error) {
     fail(Exit::usage, "{}: is not JSON (fault at byte {})", config_file_, error.byte);
+  } catch (const json::exception& error) {  // a number beyond all numbers
+    fail(Exit::usage, "{}: is not JSON: {}", config_file_, error.what());
   }
 }
 
 void CommandLine::parse() {
   options_.group("General");
-  options_.add("config", &config_file_, "JSON file of options, {\"name\": value}; SELFSIGHT_NAME variables and the command line win over it").metavar("FILE").runtime();
+  options_
+      .add("config", &config_file_, "JSON file of options, {\"name\": value}; SELFSIGHT_NAME variables and the command line win over it")
+      .metavar("FILE")
+      .runtime();
   options_.add("quiet", &quiet_, "only warnings and errors on stderr").runtime();
   options_.add("verbose", &verbose_, "more on stderr").runtime();
   apply_profile();
 
   if (std::find(rest_.begin(), rest_.end(), "--version") != rest_.end()) {
-    write_stdout(fmt::format("{} of {}\n{}{}", info_.name, version_text(), info_.versions, info_.versions.empty() || info_.versions.ends_with('\n') ? "" : "\n"));
+    write_stdout(fmt::format("{} of {}\n{}{}", info_.name, version_text(), info_.versions,
+                             info_.versions.empty() || info_.versions.ends_with('\n') ? "" : "\n"));
     throw HelpShown{};
   }
   if (wants_help()) {
@@ -205,7 +214,8 @@ std::string CommandLine::help() const {
     }
     out += option_line(option);
   }
-  out += "  -h, --help                      this text\n      --version                   versions of the program and of what it is built on\n";
+  out +=
+      "  -h, --help                      this text\n      --version                   versions of the program and of what it is built on\n";
   if (!info_.see_also.empty()) out += fmt::format("\nSee also: {}\n", fmt::join(info_.see_also, ", "));
   return out;
 }
@@ -232,7 +242,8 @@ int run_tool(int argc, char** argv, ToolInfo info, const std::function<void(Comm
   } catch (const Error& error) {
     return report(error.exit(), error.what());
   } catch (const fs::filesystem_error& error) {
-    return report(error.code() == std::errc::no_such_file_or_directory ? Exit::no_input : Exit::io, fmt::format("{}: {}", error.path1().string(), error.code().message()));
+    return report(error.code() == std::errc::no_such_file_or_directory ? Exit::no_input : Exit::io,
+                  fmt::format("{}: {}", error.path1().string(), error.code().message()));
   } catch (const std::bad_alloc&) {
     return report(Exit::internal, "internal error: out of memory");
   } catch (const std::exception& error) {

@@ -13,12 +13,12 @@ namespace selfsight::core {
 
 /// What --help says beside the options.
 struct ToolInfo {
-  std::string name;      ///< "ssl-linear"
-  std::string purpose;   ///< one or two sentences
-  std::string usage;     ///< "ssl-linear [options] [MODEL.json|-]"
+  std::string name;                   ///< "ssl-linear"
+  std::string purpose;                ///< one or two sentences
+  std::string usage;                  ///< "ssl-linear [options] [MODEL.json|-]"
   std::vector<std::string> examples;  ///< at least two lines that can be pasted
   std::vector<std::string> see_also;  ///< other executables
-  std::string versions;  ///< further lines of --version ("LibTorch 2.11.0"), set by tools that link more than core
+  std::string versions;               ///< further lines of --version ("LibTorch 2.11.0"), set by tools that link more than core
 };
 
 /// A command line being taken apart: `TOOL [METHOD|VERB] [options] [MANIFEST|-]`.

@@ -26,6 +26,8 @@ Json parse(const std::string& text, const std::string& origin) {
     const std::size_t at = std::min(error.byte, text.size());
     const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
     core::fail(core::Exit::bad_data, "{}: is not JSON: fault at byte {}, line {}", origin, error.byte, line);
+  } catch (const Json::exception& error) {  // a number beyond all numbers
+    core::fail(core::Exit::bad_data, "{}: is not JSON: {}", origin, error.what());
   }
 }
 
@@ -33,7 +35,8 @@ std::string text_of(const Json& document, const fs::path& file) {
   try {
     return document.dump(1) + '\n';
   } catch (const Json::type_error& error) {  // file names may hold any bytes, JSON may not
-    core::fail(core::Exit::bad_data, "{}: a name or text in this manifest is not UTF-8: {}", file.empty() ? "<stdout>" : file.string(), error.what());
+    core::fail(core::Exit::bad_data, "{}: a name or text in this manifest is not UTF-8: {}", file.empty() ? "<stdout>" : file.string(),
+               error.what());
   }
 }
 
@@ -71,7 +74,8 @@ Document read_document(const std::string& path) {
   return out;
 }
 
-void stamp(Envelope& envelope, const std::string& tool, const std::vector<std::string>& argv, double seconds, const OutputOptions& options) {
+void stamp(Envelope& envelope, const std::string& tool, const std::vector<std::string>& argv, double seconds,
+           const OutputOptions& options) {
   envelope.tool = {{"name", tool}, {"version", core::version_number()}};
   if (options.provenance) {
     envelope.tool["argv"] = argv;

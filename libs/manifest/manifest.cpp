@@ -105,7 +105,8 @@ Json enclose(const Envelope& envelope, const char* kind, const Json& fields, con
 }
 
 /// Checks a document, fills the envelope and returns the document with absolute paths. `names` are the fields of the kind.
-Json open(Envelope& envelope, const char* kind, const Json& document, std::initializer_list<const char*> names, const fs::path& folder, const std::string& origin) {
+Json open(Envelope& envelope, const char* kind, const Json& document, std::initializer_list<const char*> names, const fs::path& folder,
+          const std::string& origin) {
   validate(document, origin);
   const std::string got = document.at("manifest").get<std::string>();
   if (got != kind) core::fail(core::Exit::bad_data, "{}: expected a {} manifest, got a {} manifest", origin, kind, got);
@@ -135,9 +136,14 @@ Json to_json(const Dataset& m, const fs::path& folder) {
 }
 
 Json to_json(const Model& m, const fs::path& folder) {
-  Json fields = {{"method", m.method}, {"architecture", m.architecture}, {"weights", file_json(m.weights)},
-                 {"input", m.input},   {"mean", m.mean},                 {"stddev", m.stddev},
-                 {"feature_dim", m.feature_dim}, {"heads", m.heads}};
+  Json fields = {{"method", m.method},
+                 {"architecture", m.architecture},
+                 {"weights", file_json(m.weights)},
+                 {"input", m.input},
+                 {"mean", m.mean},
+                 {"stddev", m.stddev},
+                 {"feature_dim", m.feature_dim},
+                 {"heads", m.heads}};
   if (!m.config.is_null()) fields["config"] = m.config;
   if (!m.training.is_null()) fields["training"] = m.training;
   if (!m.dataset.splits.empty()) fields["dataset"] = to_json(m.dataset, "");
@@ -145,11 +151,14 @@ Json to_json(const Model& m, const fs::path& folder) {
 }
 
 Json to_json(const Features& m, const fs::path& folder) {
-  const Json fields = {{"split", m.split}, {"layer", m.layer}, {"count", m.count}, {"dim", m.dim}, {"data", file_json(m.data)}, {"model", m.model}, {"dataset", m.dataset}};
+  const Json fields = {{"split", m.split},          {"layer", m.layer}, {"count", m.count},    {"dim", m.dim},
+                       {"data", file_json(m.data)}, {"model", m.model}, {"dataset", m.dataset}};
   return enclose(m, Features::kind, fields, folder);
 }
 
-Json to_json(const Predictions& m, const fs::path& folder) { return enclose(m, Predictions::kind, {{"task", m.task}, {"data", file_json(m.data)}}, folder); }
+Json to_json(const Predictions& m, const fs::path& folder) {
+  return enclose(m, Predictions::kind, {{"task", m.task}, {"data", file_json(m.data)}}, folder);
+}
 
 Json to_json(const Metrics& m, const fs::path& folder) {
   Json fields = {{"rows", Json::array()}, {"model", m.model}, {"features", m.features}};
@@ -169,7 +178,8 @@ Dataset from_json<Dataset>(const Json& document, const fs::path& folder, const s
 template <>
 Model from_json<Model>(const Json& document, const fs::path& folder, const std::string& origin) {
   Model m;
-  const auto names = {"method", "architecture", "weights", "input", "mean", "stddev", "feature_dim", "config", "training", "heads", "dataset"};
+  const auto names = {"method",      "architecture", "weights",  "input", "mean",   "stddev",
+                      "feature_dim", "config",       "training", "heads", "dataset"};
   const Json json = open(m, Model::kind, document, names, folder, origin);
   m.method = json.at("method").get<std::string>();
   m.architecture = json.at("architecture");

@@ -34,11 +34,11 @@ struct File {
 
 /// What every manifest carries.
 struct Envelope {
-  Json tool = Json::object();                 ///< name, version, argv, seconds
-  std::vector<Json> inputs;                   ///< {kind, path, digest} of each manifest this one was made from
-  Json extra = Json::object();                ///< fields not known here, kept
-  fs::path folder;                            ///< the folder that relative paths refer to; not written
-  std::string origin = "<memory>";            ///< the file this came from, or "<stdin>", for messages; not written
+  Json tool = Json::object();       ///< name, version, argv, seconds
+  std::vector<Json> inputs;         ///< {kind, path, digest} of each manifest this one was made from
+  Json extra = Json::object();      ///< fields not known here, kept
+  fs::path folder;                  ///< the folder that relative paths refer to; not written
+  std::string origin = "<memory>";  ///< the file this came from, or "<stdin>", for messages; not written
 };
 
 /// One named part of a data set.
@@ -47,11 +47,11 @@ struct Split {
   fs::path root;                      ///< file or folder
   std::map<std::string, File> files;  ///< further files by role ("images", "labels", "index")
   std::int64_t count = 0;
-  std::vector<std::string> labels;    ///< class names in the order of their indices; empty without labels
-  std::vector<std::string> fields;    ///< what a sample carries: "image", "label", "text", "mask", ...
-  std::vector<std::int64_t> image;    ///< height, width, channels where all images agree; empty otherwise
-  std::optional<File> subset;         ///< JSON array of sample indices: this split is that part of the source
-  std::string digest;                 ///< digest of the content, "" when not computed
+  std::vector<std::string> labels;  ///< class names in the order of their indices; empty without labels
+  std::vector<std::string> fields;  ///< what a sample carries: "image", "label", "text", "mask", ...
+  std::vector<std::int64_t> image;  ///< height, width, channels where all images agree; empty otherwise
+  std::optional<File> subset;       ///< JSON array of sample indices: this split is that part of the source
+  std::string digest;               ///< digest of the content, "" when not computed
   Json extra = Json::object();
 };
 
@@ -65,51 +65,51 @@ struct Dataset : Envelope {
 
 struct Model : Envelope {
   static constexpr const char* kind = "model";
-  std::string method;             ///< "simclr", or "untrained", "pixels" for baselines
-  Json architecture;              ///< name and the options that nn::make_backbone takes
-  File weights;                   ///< safetensors of the backbone, keys as timm's or torchvision's; empty path: none
+  std::string method;                ///< "simclr", or "untrained", "pixels" for baselines
+  Json architecture;                 ///< name and the options that nn::make_backbone takes
+  File weights;                      ///< safetensors of the backbone, keys as timm's or torchvision's; empty path: none
   std::vector<std::int64_t> input;   ///< height, width, channels
   std::vector<double> mean, stddev;  ///< of the normalisation, per channel, on 0..1
   std::int64_t feature_dim = 0;
-  Json config;                    ///< the resolved options of the run
-  Json training;                  ///< epochs, steps, images, seconds, files: {"metrics": File, "views": File, "checkpoint": ...}
-  Json heads = Json::object();    ///< further networks by name: {"projector": {"architecture", "weights"}}
-  Dataset dataset;                ///< what it was trained on; left out of the JSON when it has no splits
+  Json config;                  ///< the resolved options of the run
+  Json training;                ///< epochs, steps, images, seconds, files: {"metrics": File, "views": File, "checkpoint": ...}
+  Json heads = Json::object();  ///< further networks by name: {"projector": {"architecture", "weights"}}
+  Dataset dataset;              ///< what it was trained on; left out of the JSON when it has no splits
 };
 
 struct Features : Envelope {
   static constexpr const char* kind = "features";
   std::string split;
-  std::string layer;              ///< what was taken: "pooled", "cls", "block-3" ...
+  std::string layer;  ///< what was taken: "pooled", "cls", "block-3" ...
   std::int64_t count = 0, dim = 0;
-  File data;                      ///< safetensors: "features" (count x dim, F32), "labels" (I64), "index" (I64)
-  Json model;                     ///< the model manifest it was made with (whole), or null
-  Json dataset;                   ///< the dataset manifest (whole)
+  File data;     ///< safetensors: "features" (count x dim, F32), "labels" (I64), "index" (I64)
+  Json model;    ///< the model manifest it was made with (whole), or null
+  Json dataset;  ///< the dataset manifest (whole)
 };
 
 struct Predictions : Envelope {
   static constexpr const char* kind = "predictions";
   std::string task;
-  File data;                      ///< JSON Lines, or a folder of PNGs
+  File data;  ///< JSON Lines, or a folder of PNGs
 };
 
 /// One number and what it means.
 struct Row {
-  std::string name;               ///< "linear top-1"
-  double value = 0;               ///< null in JSON when it is not a finite number
-  std::string unit;               ///< "%", "images/s", "" for pure numbers
+  std::string name;  ///< "linear top-1"
+  double value = 0;  ///< null in JSON when it is not a finite number
+  std::string unit;  ///< "%", "images/s", "" for pure numbers
   std::string split;
-  Json protocol = Json::object(); ///< k, temperature, labels, draws, seed, epoch, learning rate ...
-  std::vector<double> samples;    ///< the single values behind a mean (draws, seeds), in a fixed order; may be empty
-  std::string subject;            ///< whose number: "simclr", "pixels", "untrained"
-  Json extra = Json::object();    ///< fields not known here, kept
+  Json protocol = Json::object();  ///< k, temperature, labels, draws, seed, epoch, learning rate ...
+  std::vector<double> samples;     ///< the single values behind a mean (draws, seeds), in a fixed order; may be empty
+  std::string subject;             ///< whose number: "simclr", "pixels", "untrained"
+  Json extra = Json::object();     ///< fields not known here, kept
 };
 
 struct Metrics : Envelope {
   static constexpr const char* kind = "metrics";
   std::vector<Row> rows;
-  Json model;                     ///< the model manifest judged (whole), or null
-  std::vector<Json> features;     ///< features manifests made on the way (whole), for the report
+  Json model;                  ///< the model manifest judged (whole), or null
+  std::vector<Json> features;  ///< features manifests made on the way (whole), for the report
 };
 
 /// JSON of a manifest, validated against the kind's schema. Payload paths are relative to `folder` where they lie below it, and

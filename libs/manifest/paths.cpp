@@ -16,7 +16,8 @@ bool is_manifest(const Json& node) {
 void change_at(Json& owner, const char* key, const fs::path& folder, const Change& change) {
   const auto path = owner.find(key);
   // An empty path is a payload that is not there: the weights of a baseline without any.
-  if (path != owner.end() && path->is_string() && !path->get_ref<const std::string&>().empty()) *path = change(path->get<std::string>(), folder).string();
+  if (path != owner.end() && path->is_string() && !path->get_ref<const std::string&>().empty())
+    *path = change(path->get<std::string>(), folder).string();
 }
 
 void walk(Json& node, fs::path folder, const Change& change) {

@@ -11,7 +11,8 @@ namespace selfsight::manifest {
 /// Calls `change` with each payload path of `document` and with the folder that it refers to when it is relative, and puts what
 /// comes back in its place. A payload is an object with "path" and "digest" (or nothing but "path"), or a split's "root";
 /// "tool" and "inputs" only tell of the past and are left alone. A nested manifest's own "folder" wins over the outer one.
-void change_paths(Json& document, const fs::path& folder, const std::function<fs::path(const fs::path& path, const fs::path& folder)>& change);
+void change_paths(Json& document, const fs::path& folder,
+                  const std::function<fs::path(const fs::path& path, const fs::path& folder)>& change);
 
 /// The document with absolute paths and without any "folder".
 Json with_absolute_paths(Json document, const fs::path& folder);

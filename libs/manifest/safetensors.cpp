@@ -15,11 +15,13 @@ using nlohmann::json;
 namespace {
 
 constexpr std::uint64_t longest_header = std::uint64_t{100} << 20;  // the reference implementation's bound
+constexpr std::uint64_t largest_size = std::uint64_t{1} << 62;
 
 }  // namespace
 
 std::int64_t dtype_size(const std::string& dtype) {
-  static const std::map<std::string, std::int64_t> sizes = {{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8}, {"I32", 4}, {"I16", 2}, {"I8", 1}, {"U8", 1}, {"BOOL", 1}};
+  static const std::map<std::string, std::int64_t> sizes = {{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8},
+                                                            {"I32", 4}, {"I16", 2}, {"I8", 1},  {"U8", 1},   {"BOOL", 1}};
   const auto it = sizes.find(dtype);
   if (it == sizes.end()) core::fail(core::Exit::bad_data, "unknown tensor type '{}'", dtype);
   return it->second;
@@ -37,7 +39,8 @@ Safetensors::Safetensors(const core::fs::path& path) : path_(path), file_(path) 
   if (bytes.size() < 8) refuse("too short for a safetensors file");
   std::uint64_t header_size = 0;
   std::memcpy(&header_size, bytes.data(), 8);
-  if (header_size > longest_header || header_size > bytes.size() - 8) refuse(fmt::format("its header claims {} bytes, the file has {}", header_size, bytes.size()));
+  if (header_size > longest_header || header_size > bytes.size() - 8)
+    refuse(fmt::format("its header claims {} bytes, the file has {}", header_size, bytes.size()));
   const auto* text = reinterpret_cast<const char*>(bytes.data() + 8);
   const json header = json::parse(text, text + header_size, nullptr, /*allow_exceptions=*/false);
   if (!header.is_object()) refuse("its header is not a JSON object");
@@ -54,8 +57,9 @@ Safetensors::Safetensors(const core::fs::path& path) : path_(path), file_(path) 
       }
       continue;
     }
-    if (!entry.is_object() || !entry.contains("dtype") || !entry["dtype"].is_string() || !entry.contains("shape") || !entry["shape"].is_array() ||
-        !entry.contains("data_offsets") || !entry["data_offsets"].is_array() || entry["data_offsets"].size() != 2)
+    if (!entry.is_object() || !entry.contains("dtype") || !entry["dtype"].is_string() || !entry.contains("shape") ||
+        !entry["shape"].is_array() || !entry.contains("data_offsets") || !entry["data_offsets"].is_array() ||
+        entry["data_offsets"].size() != 2)
       wrong("lacks dtype, shape or data_offsets");
     TensorView view;
     view.dtype = entry["dtype"].get<std::string>();
@@ -68,13 +72,15 @@ Safetensors::Safetensors(const core::fs::path& path) : path_(path), file_(path) 
     for (const auto& side : entry["shape"]) {
       if (!side.is_number_unsigned()) wrong("its shape is not of whole numbers");
       const auto length = side.get<std::uint64_t>();
-      if (length != 0 && size > (std::uint64_t{1} << 62) / length) wrong("its shape is too large");
+      if (length > largest_size || (length != 0 && size > largest_size / length)) wrong("its shape is too large");
       size *= length;
       view.shape.push_back(static_cast<std::int64_t>(length));
     }
-    if (!entry["data_offsets"][0].is_number_unsigned() || !entry["data_offsets"][1].is_number_unsigned()) wrong("its offsets are not whole numbers");
+    if (!entry["data_offsets"][0].is_number_unsigned() || !entry["data_offsets"][1].is_number_unsigned())
+      wrong("its offsets are not whole numbers");
     const auto begin = entry["data_offsets"][0].get<std::uint64_t>(), end = entry["data_offsets"][1].get<std::uint64_t>();
-    if (begin > end || end > data.size()) wrong(fmt::format("its data ({} to {}) lies outside the file's {} bytes", begin, end, data.size()));
+    if (begin > end || end > data.size())
+      wrong(fmt::format("its data ({} to {}) lies outside the file's {} bytes", begin, end, data.size()));
     if (end - begin != size) wrong(fmt::format("its shape asks for {} bytes, its offsets give {}", size, end - begin));
     if (begin != end) extents.emplace_back(begin, end);
     view.bytes = data.subspan(begin, end - begin);
@@ -91,16 +97,18 @@ const TensorView& Safetensors::at(const std::string& key) const {
   std::vector<std::string> known;
   for (const auto& [name, view] : tensors_) known.push_back(name);
   const std::size_t shown = std::min<std::size_t>(known.size(), 20);
-  core::fail(core::Exit::bad_data, "{}: has no tensor '{}' (it has {}: {}{})", path_.string(), key, known.size(), fmt::join(known.begin(), known.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
-             shown < known.size() ? ", ..." : "");
+  core::fail(core::Exit::bad_data, "{}: has no tensor '{}' (it has {}: {}{})", path_.string(), key, known.size(),
+             fmt::join(known.begin(), known.begin() + static_cast<std::ptrdiff_t>(shown), ", "), shown < known.size() ? ", ..." : "");
 }
 
-std::string write_safetensors(const core::fs::path& path, const std::map<std::string, TensorView>& tensors, const std::map<std::string, std::string>& metadata) {
+std::string write_safetensors(const core::fs::path& path, const std::map<std::string, TensorView>& tensors,
+                              const std::map<std::string, std::string>& metadata) {
   json header = json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t offset = 0;
   std::vector<std::pair<std::string, TensorView>> order(tensors.begin(), tensors.end());
-  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return dtype_size(a.second.dtype) > dtype_size(b.second.dtype); });
+  std::stable_sort(order.begin(), order.end(),
+                   [](const auto& a, const auto& b) { return dtype_size(a.second.dtype) > dtype_size(b.second.dtype); });
   for (const auto& [name, view] : order) {
     if (view.elements() * dtype_size(view.dtype) != static_cast<std::int64_t>(view.bytes.size()))
       core::fail(core::Exit::internal, "tensor '{}': its shape and its bytes disagree", name);

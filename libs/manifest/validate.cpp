@@ -27,7 +27,8 @@ const Compiled& compiled(const std::string& kind) {
     for (const auto& [name, text] : schema_texts()) {
       auto entry = std::make_unique<Compiled>();
       entry->json = Json::parse(text);
-      valijson::SchemaParser(valijson::SchemaParser::kDraft7).populateSchema(valijson::adapters::NlohmannJsonAdapter(entry->json), entry->schema);
+      valijson::SchemaParser(valijson::SchemaParser::kDraft7)
+          .populateSchema(valijson::adapters::NlohmannJsonAdapter(entry->json), entry->schema);
       out.emplace(name, std::move(entry));
     }
     return out;
@@ -83,16 +84,21 @@ std::string fault(const Json& value, const Json* rule, const std::string& otherw
   if (rule == nullptr) return otherwise;
   if (rule->contains("type")) {
     const Json types = rule->at("type").is_array() ? rule->at("type") : Json::array({rule->at("type")});
-    const bool fits = std::any_of(types.begin(), types.end(), [&](const Json& type) { return type == type_of(value) || (type == "number" && value.is_number()); });
+    const bool fits = std::any_of(types.begin(), types.end(),
+                                  [&](const Json& type) { return type == type_of(value) || (type == "number" && value.is_number()); });
     if (!fits) return fmt::format("expected {}, got {}", fmt::join(types.get<std::vector<std::string>>(), " or "), type_of(value));
   }
   if (value.is_object() && rule->contains("required"))
     for (const auto& key : rule->at("required"))
       if (!value.contains(key.get<std::string>())) return fmt::format("'{}' is missing", key.get<std::string>());
-  if (value.is_number() && rule->contains("minimum") && value < rule->at("minimum")) return fmt::format("expected at least {}, got {}", rule->at("minimum").dump(), value.dump());
-  if (value.is_number() && rule->contains("maximum") && value > rule->at("maximum")) return fmt::format("expected at most {}, got {}", rule->at("maximum").dump(), value.dump());
-  if (value.is_array() && rule->contains("minItems") && value.size() < rule->at("minItems")) return fmt::format("expected at least {} items, got {}", rule->at("minItems").dump(), value.size());
-  if (value.is_array() && rule->contains("maxItems") && value.size() > rule->at("maxItems")) return fmt::format("expected at most {} items, got {}", rule->at("maxItems").dump(), value.size());
+  if (value.is_number() && rule->contains("minimum") && value < rule->at("minimum"))
+    return fmt::format("expected at least {}, got {}", rule->at("minimum").dump(), value.dump());
+  if (value.is_number() && rule->contains("maximum") && value > rule->at("maximum"))
+    return fmt::format("expected at most {}, got {}", rule->at("maximum").dump(), value.dump());
+  if (value.is_array() && rule->contains("minItems") && value.size() < rule->at("minItems"))
+    return fmt::format("expected at least {} items, got {}", rule->at("minItems").dump(), value.size());
+  if (value.is_array() && rule->contains("maxItems") && value.size() > rule->at("maxItems"))
+    return fmt::format("expected at most {} items, got {}", rule->at("maxItems").dump(), value.size());
   return otherwise;
 }
 
@@ -106,7 +112,9 @@ void validate_at(const Json& document, const std::string& place, const std::stri
   const Json& kind = document["manifest"];
   if (!kind.is_string()) refuse("/manifest", fmt::format("expected string, got {}", type_of(kind)));
   const auto& name = kind.get_ref<const std::string&>();
-  if (!schema_texts().contains(name)) refuse("/manifest", fmt::format("'{}' is no kind of manifest that this program knows (dataset, model, features, predictions, metrics)", name));
+  if (!schema_texts().contains(name))
+    refuse("/manifest",
+           fmt::format("'{}' is no kind of manifest that this program knows (dataset, model, features, predictions, metrics)", name));
   if (!expected.empty() && name != expected) refuse("/manifest", fmt::format("expected a {} manifest, got a {} manifest", expected, name));
   if (document.contains("version") && document["version"].is_number_integer() && document["version"] > newest_version)
     refuse("/version", fmt::format("version {} is newer than this program knows ({})", document["version"].dump(), newest_version));
@@ -116,7 +124,8 @@ void validate_at(const Json& document, const std::string& place, const std::stri
   const Compiled& rules = compiled(name);
   if (!validator.validate(rules.schema, valijson::adapters::NlohmannJsonAdapter(document), &results)) {
     // Outer objects fail because an inner value does: the deepest place is the fault.
-    const auto deepest = std::max_element(results.begin(), results.end(), [](const auto& a, const auto& b) { return a.context.size() < b.context.size(); });
+    const auto deepest =
+        std::max_element(results.begin(), results.end(), [](const auto& a, const auto& b) { return a.context.size() < b.context.size(); });
     const std::string pointer = pointer_of(deepest->context);
     refuse(pointer, fault(document.at(Json::json_pointer(pointer)), rule_at(rules.json, document, pointer), deepest->description));
   }
@@ -125,7 +134,8 @@ void validate_at(const Json& document, const std::string& place, const std::stri
   for (const char* nested : {"dataset", "model"})
     if (holds(nested) && document[nested].is_object()) validate_at(document[nested], fmt::format("{}/{}", place, nested), nested, origin);
   if (holds("features"))
-    for (std::size_t i = 0; i < document["features"].size(); ++i) validate_at(document["features"][i], fmt::format("{}/features/{}", place, i), "features", origin);
+    for (std::size_t i = 0; i < document["features"].size(); ++i)
+      validate_at(document["features"][i], fmt::format("{}/features/{}", place, i), "features", origin);
 }
 
 }  // namespace

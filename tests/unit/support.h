@@ -6,11 +6,12 @@
 
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
+#include <unistd.h>
 #include <cstdio>
 #include <cstdlib>
-#include <fcntl.h>
+#include <fstream>
 #include <string>
-#include <unistd.h>
 
 namespace selfsight::test {
 
@@ -33,7 +34,9 @@ class Folder {
   Folder& operator=(const Folder&) = delete;
   [[nodiscard]] const fs::path& path() const { return path_; }
   fs::path operator/(const std::string& name) const { return path_ / name; }
-  [[nodiscard]] std::size_t entries() const { return static_cast<std::size_t>(std::distance(fs::directory_iterator(path_), fs::directory_iterator())); }
+  [[nodiscard]] std::size_t entries() const {
+    return static_cast<std::size_t>(std::distance(fs::directory_iterator(path_), fs::directory_iterator()));
+  }
 
  private:
   fs::path path_;
@@ -60,6 +63,9 @@ class Redirect {
  private:
   int stream_, saved_;
 };
+
+/// Writes a file without the care (and the time) of core::write_atomically.
+inline void write_plainly(const fs::path& path, std::string_view text) { std::ofstream(path, std::ios::binary) << text; }
 
 /// Runs `action`, which must throw a core::Error with that exit code, and returns its message.
 template <class Action>

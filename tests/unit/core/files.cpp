@@ -6,10 +6,10 @@
 
 #include <zlib.h>
 
-#include <csignal>
-#include <cstring>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <csignal>
+#include <cstring>
 
 using namespace selfsight;
 using namespace selfsight::core;
@@ -152,7 +152,8 @@ TEST_CASE("a folder without permission and a full disk end with their codes, and
   fs::permissions(folder / "kept", fs::perms::all);
   CHECK(in_restricted_child(4096, [&] { write_atomically(folder / "kept", std::string_view(big)); }) == 74);
   CHECK(in_restricted_child(4096, [&] {
-          create_folder_atomically(folder / "sub", [&](const fs::path& temporary) { write_atomically(temporary / "f", std::string_view(big)); });
+          create_folder_atomically(folder / "sub",
+                                   [&](const fs::path& temporary) { write_atomically(temporary / "f", std::string_view(big)); });
         }) == 74);
   CHECK(folder.entries() == 1);
   CHECK(read_text(folder / "kept") == "old");
@@ -195,7 +196,8 @@ TEST_CASE("a folder is made in one step or not at all") {
     CHECK(temporary.filename().string().starts_with(".made.selfsight-tmp-"));
   });
   CHECK(read_text(folder / "made/x/y") == "z");
-  CHECK(contains(error_of(Exit::cannot_create, [&] { create_folder_atomically(folder / "made", [](const fs::path&) {}); }), "exists already"));
+  CHECK(contains(error_of(Exit::cannot_create, [&] { create_folder_atomically(folder / "made", [](const fs::path&) {}); }),
+                 "exists already"));
   CHECK_THROWS(create_folder_atomically(folder / "not", [](const fs::path&) { throw std::runtime_error("no"); }));
   CHECK(folder.entries() == 1);
 }
@@ -229,7 +231,8 @@ TEST_CASE("paths: absolute, relative where below, and safe entries") {
   CHECK(relative_or_absolute("/x", "/a") == "/x");
   CHECK(relative_or_absolute("/a/..b", "/a") == "..b");
   CHECK(safe_entry("a/./b", "x.tar") == "a/b");
-  for (const char* evil : {"", "/etc/passwd", "../x", "a/../../x", "a/.."}) CHECK(contains(error_of(Exit::bad_data, [&] { safe_entry(evil, "x.tar"); }), "x.tar"));
+  for (const char* evil : {"", "/etc/passwd", "../x", "a/../../x", "a/.."})
+    CHECK(contains(error_of(Exit::bad_data, [&] { safe_entry(evil, "x.tar"); }), "x.tar"));
   CHECK(free_space("/no/such/place") > 0);
 }
 
@@ -256,7 +259,8 @@ TEST_CASE("gunzip: whole, in members, damaged, cut off, too large") {
   CHECK(text_of(gunzip(gzip(""), "f")).empty());
   CHECK(text_of(gunzip(packed, "f", text.size())) == text);
   CHECK(contains(error_of(Exit::bad_data, [&] { gunzip(packed, "f.gz", text.size() - 1); }), "f.gz: unpacks to more than"));
-  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{5}, std::size_t{10}, packed.size() / 2, packed.size() - 8, packed.size() - 1})
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{1}, std::size_t{5}, std::size_t{10}, packed.size() / 2, packed.size() - 8, packed.size() - 1})
     CHECK(contains(error_of(Exit::bad_data, [&] { gunzip(std::span(packed).first(size), "f.gz"); }), "f.gz: damaged or cut-off"));
   auto trailing = packed;
   trailing.push_back(std::byte{1});

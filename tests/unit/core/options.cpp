@@ -55,10 +55,17 @@ struct Typed {
   Everything all;
   CommandLine cli;
   explicit Typed(const std::string& line) : Typed(words(line)) {}
-  explicit Typed(std::vector<std::string> arguments) : cli(info(), static_cast<int>(arguments.size()), pointers(arguments).data()) { all.describe(cli.options()); }
+  explicit Typed(std::vector<std::string> arguments) : cli(info(), static_cast<int>(arguments.size()), pointers(arguments).data()) {
+    all.describe(cli.options());
+  }
 
   static ToolInfo info() {
-    return {.name = "tool", .purpose = "Shows how options work.", .usage = "tool [options] [FILE]", .examples = {"tool --rate 1", "tool -c 4"}, .see_also = {"other"}, .versions = "Library 1.2\n"};
+    return {.name = "tool",
+            .purpose = "Shows how options work.",
+            .usage = "tool [options] [FILE]",
+            .examples = {"tool --rate 1", "tool -c 4"},
+            .see_also = {"other"},
+            .versions = "Library 1.2\n"};
   }
   static std::vector<std::string> words(const std::string& line) {
     std::istringstream in("tool " + line);
@@ -141,7 +148,8 @@ TEST_CASE("a wrong value names the option, the value and what is allowed") {
   CHECK(refused("--count 1.5") == "--count: '1.5' is not a whole number (allowed: -2 to 10)");
   CHECK(refused("--count 7x") == "--count: '7x' is not a whole number (allowed: -2 to 10)");
   CHECK(refused("-c 11") == "--count: '11' is not allowed (allowed: -2 to 10)");
-  CHECK(refused("--count 99999999999999999999") == "--count: '99999999999999999999' is too large or too small a number (allowed: -2 to 10)");
+  CHECK(refused("--count 99999999999999999999") ==
+        "--count: '99999999999999999999' is too large or too small a number (allowed: -2 to 10)");
   CHECK(refused("--seed -1") == "--seed: '-1' is not a whole number that is not negative");
   CHECK(refused("--mode quick") == "--mode: 'quick' is not allowed (allowed: fast, slow)");
   CHECK(refused("--sizes 1,x") == "--sizes: 'x' is not a whole number (allowed: 1 to 100)");
@@ -154,6 +162,7 @@ TEST_CASE("a wrong value names the option, the value and what is allowed") {
 
 TEST_CASE("an unknown option is refused with the nearest known one") {
   CHECK(refused("--rat 1") == "unknown option '--rat' (did you mean rate?); --help lists all");
+  CHECK(contains(refused("--hlp"), "did you mean help?"));
   CHECK(contains(refused("--raet=1"), "did you mean rate?"));
   CHECK(refused("--entirely-else") == "unknown option '--entirely-else'; --help lists all");
   CHECK(contains(refused("-z"), "unknown option '-z'"));
@@ -202,7 +211,8 @@ TEST_CASE("a configuration file and the environment are checked like the command
   CHECK(with(R"({"sizes": [1, "a"]})") == file + ": sizes: \"a\" is not a whole number (allowed: 1 to 100)");
   CHECK(with(R"({"names": ["eve"]})") == file + ": names: 'eve' is not allowed (allowed: ann, bob)");
   CHECK(contains(with("[1]"), "options must be a JSON object"));
-  CHECK(contains(with("{"), "is not JSON"));
+  CHECK(contains(with("{"), "is not JSON (fault at byte 2)"));
+  CHECK(contains(with(R"({"rate": 1e999})"), "is not JSON"));
   error_of(Exit::no_input, [&] { parsed("--config " + (folder / "missing.json").string()); });
   const Variable rate("SELFSIGHT_RATE", "fast");
   CHECK(refused("") == "SELFSIGHT_RATE: 'fast' is not a number (allowed: 0 to 10)");
@@ -225,7 +235,16 @@ TEST_CASE("the resolved configuration goes out and comes back whole; runtime opt
   all.rate = 0.1;
   all.names = {"ann"};
   const json values = options.values();
-  CHECK(values == json{{"flag", false}, {"on", true}, {"count", 3}, {"seed", 0u}, {"rate", 0.1}, {"mode", "fast"}, {"free-text", ""}, {"sizes", {1, 2}}, {"weights", json::array()}, {"names", {"ann"}}});
+  CHECK(values == json{{"flag", false},
+                       {"on", true},
+                       {"count", 3},
+                       {"seed", 0u},
+                       {"rate", 0.1},
+                       {"mode", "fast"},
+                       {"free-text", ""},
+                       {"sizes", {1, 2}},
+                       {"weights", json::array()},
+                       {"names", {"ann"}}});
   CHECK_FALSE(options.values(true).contains("weights"));
   Everything again;
   Options second;
@@ -241,8 +260,10 @@ TEST_CASE("the help shows purpose, usage, examples, groups, defaults and what is
   for (int i = 0; i < 60; ++i) text += "word ";
   typed.cli.options().add("long-option-with-a-long-name", &typed.all.free, text);
   const std::string help = typed.cli.help();
-  for (const char* part : {"Shows how options work.", "Usage: tool [options] [FILE]", "Examples:\n  tool --rate 1\n  tool -c 4", "\nFirst:\n", "\nSecond:\n", "--[no-]flag", "-c, --count N",
-                           "how many (-2 to 10) [3]", "learning rate (0 to 10) [0.5]", "--free-text WORDS", "of the layers (1 to 100) [1,2]", "--sizes N,...", "See also: other"})
+  for (const char* part :
+       {"Shows how options work.", "Usage: tool [options] [FILE]", "Examples:\n  tool --rate 1\n  tool -c 4", "\nFirst:\n", "\nSecond:\n",
+        "--[no-]flag", "-c, --count N", "how many (-2 to 10) [3]", "learning rate (0 to 10) [0.5]", "--free-text WORDS",
+        "of the layers (1 to 100) [1,2]", "--sizes N,...", "See also: other"})
     CHECK(contains(help, part));
   std::istringstream lines(help);
   for (std::string line; std::getline(lines, line);) CHECK_MESSAGE(line.size() <= 100, line);

@@ -13,8 +13,10 @@ using namespace selfsight::core;
 TEST_CASE("philox gives the published known answers") {
   using Block = std::array<std::uint32_t, 4>;
   CHECK(philox({0, 0, 0, 0}, {0, 0}) == Block{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
-  CHECK(philox({0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, {0xffffffff, 0xffffffff}) == Block{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
-  CHECK(philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}) == Block{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
+  CHECK(philox({0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, {0xffffffff, 0xffffffff}) ==
+        Block{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
+  CHECK(philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}) ==
+        Block{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
 }
 
 TEST_CASE("a stream depends on every part of its key and on nothing else") {
@@ -22,8 +24,9 @@ TEST_CASE("a stream depends on every part of its key and on nothing else") {
   const std::uint64_t base = first(Rng(1, Stream::view, 2, 3, 4));
   CHECK(base == first(Rng(1, Stream::view, 2, 3, 4)));
   std::set<std::uint64_t> seen = {base};
-  for (const Rng& other : {Rng(2, Stream::view, 2, 3, 4), Rng(1, Stream::shuffle, 2, 3, 4), Rng(1, Stream::view, 3, 3, 4), Rng(1, Stream::view, 2, 4, 4),
-                           Rng(1, Stream::view, 2, 3, 5), Rng(1, Stream::view, 3, 2, 4), Rng(1, Stream::view, 2, 3, std::uint64_t{4} << 32)})
+  for (const Rng& other :
+       {Rng(2, Stream::view, 2, 3, 4), Rng(1, Stream::shuffle, 2, 3, 4), Rng(1, Stream::view, 3, 3, 4), Rng(1, Stream::view, 2, 4, 4),
+        Rng(1, Stream::view, 2, 3, 5), Rng(1, Stream::view, 3, 2, 4), Rng(1, Stream::view, 2, 3, std::uint64_t{4} << 32)})
     CHECK(seen.insert(first(other)).second);
 }
 

@@ -31,7 +31,8 @@ TEST_CASE("a registry finds what was added, and suggests what is near") {
   CHECK(registry.find("simsiam", "method").value == 2);
   CHECK(registry.has("simclr"));
   CHECK_FALSE(registry.has("sim"));
-  CHECK(error_of(Exit::usage, [&] { registry.find("simcrl", "method"); }) == "unknown method 'simcrl'; did you mean 'simclr'? (known: simclr, simsiam)");
+  CHECK(error_of(Exit::usage, [&] { registry.find("simcrl", "method"); }) ==
+        "unknown method 'simcrl'; did you mean 'simclr'? (known: simclr, simsiam)");
   CHECK(error_of(Exit::usage, [&] { registry.find("zzzzzzzz", "method"); }) == "unknown method 'zzzzzzzz' (known: simclr, simsiam)");
   error_of(Exit::internal, [&] { registry.add("simclr", {3}); });
   CHECK(nearest_name("x", {"a", "b"}).empty());
