@@ -17,7 +17,8 @@ core::ToolInfo tool_info() {
   return {.name = "ssl-pretrain",
           .purpose = "Pre-trains a network without labels by one of the published methods, and writes a model manifest.",
           .usage = "ssl-pretrain METHOD [options] [DATASET.json|-]",
-          .examples = {"ssl-data fashion-mnist /usr/share/datasets/fashion-mnist | ssl-pretrain simclr --profile small --epochs 10 -o runs/simclr > model.json",
+          .examples = {"ssl-data fashion-mnist /usr/share/datasets/fashion-mnist | ssl-pretrain simclr --profile small --epochs 10 -o "
+                       "runs/simclr > model.json",
                        "ssl-pretrain dino --profile small -o runs/dino cifar10.json | ssl-linear | ssl-report -o page.html",
                        "ssl-pretrain --list"},
           .see_also = {"ssl-data", "ssl-linear", "ssl-embed", "ssl-report"},
@@ -37,7 +38,9 @@ struct ToolOptions {
     o.add("output", &folder, "folder of the run; the same command goes on from its newest checkpoint").letter('o').metavar("DIR").runtime();
     profile = "published";
     o.add("profile", &profile, "set of defaults: the paper's, or another").choices(profiles);
-    o.add("with", &with, "modifiers around the method, innermost first").metavar("NAME").choices(train::ModifierRegistry::instance().names());
+    o.add("with", &with, "modifiers around the method, innermost first")
+        .metavar("NAME")
+        .choices(train::ModifierRegistry::instance().names());
     o.add("no-provenance", &no_provenance, "leave out of the manifest what differs between two runs of one command").runtime();
   }
 };
@@ -49,7 +52,12 @@ void list_methods(bool as_json) {
     const auto& entry = train::MethodRegistry::instance().find(name, "method");
     json profiles = json::array();
     for (const auto& [profile, values] : entry.profiles) profiles.push_back(profile);
-    rows.push_back({{"name", name}, {"title", entry.title}, {"summary", entry.summary}, {"needs", entry.needs}, {"paper", entry.paper}, {"profiles", profiles}});
+    rows.push_back({{"name", name},
+                    {"title", entry.title},
+                    {"summary", entry.summary},
+                    {"needs", entry.needs},
+                    {"paper", entry.paper},
+                    {"profiles", profiles}});
     if (!as_json) fmt::print("{:<10} {}\n{:<10} needs: {}\n{:<10} {}\n", name, entry.summary, "", entry.needs, "", entry.paper);
   }
   if (as_json) fmt::print("{}\n", rows.dump(2));
@@ -60,7 +68,8 @@ void pretrain(core::CommandLine& cli) {
   for (const auto& argument : cli.argv())
     if (argument == "--list" || argument == "--list=json") return list_methods(argument.ends_with("json"));
   if (name.empty()) {
-    cli.info().purpose += " METHOD is one of: " + fmt::format("{}", fmt::join(train::MethodRegistry::instance().names(), ", ")) + " (--list tells of each).";
+    cli.info().purpose +=
+        " METHOD is one of: " + fmt::format("{}", fmt::join(train::MethodRegistry::instance().names(), ", ")) + " (--list tells of each).";
     if (!cli.wants_help()) core::fail(core::Exit::usage, "say which method: ssl-pretrain METHOD ... (ssl-pretrain --list shows them)");
     cli.parse();
     return;

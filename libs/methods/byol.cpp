@@ -37,7 +37,8 @@ void Byol::build(const train::Setup& setup) {
   target_ = register_module("target", make());
   nn::copy_state(*target_, *online_);
   nn::freeze(*target_);
-  predictor_ = register_module("predictor", std::make_shared<nn::Mlp>(nn::MlpOptions{.dims = {options_.dim, options_.hidden, options_.dim}, .batch_norm = true}));
+  predictor_ = register_module(
+      "predictor", std::make_shared<nn::Mlp>(nn::MlpOptions{.dims = {options_.dim, options_.hidden, options_.dim}, .batch_norm = true}));
 }
 
 train::Outcome Byol::step(const train::Views& views, const train::Progress&) {
@@ -65,10 +66,30 @@ const bool registered = train::MethodRegistry::instance().add(
              .paper = "Grill et al., Bootstrap Your Own Latent, NeurIPS 2020, arXiv 2006.07733",
              .summary = "Predict, from one view, what a slowly moving copy of the network makes of the other; no negatives.",
              .needs = "two views",
-             .profiles = {{"published", {{"arch", "resnet50"}, {"optimizer", "lars"}, {"lr", 0.2}, {"batch", 4096}, {"epochs", 1000}, {"warmup-epochs", 10}, {"weight-decay", 1.5e-6}}},
-                          {"small", {{"arch", "resnet18"}, {"stem", "cifar"}, {"view-size", 0}, {"view-scale-min", 0.2}, {"view-blurs", {0.0, 0.0}}, {"view-solarizes", {0.0, 0.2}},
-                                     {"hidden", 1024}, {"ema", 0.99}, {"optimizer", "sgd"}, {"lr", 0.06}, {"lr-batch", 256}, {"batch", 256}, {"epochs", 200},
-                                     {"warmup-epochs", 2}, {"weight-decay", 5e-4}}}},
+             .profiles = {{"published",
+                           {{"arch", "resnet50"},
+                            {"optimizer", "lars"},
+                            {"lr", 0.2},
+                            {"batch", 4096},
+                            {"epochs", 1000},
+                            {"warmup-epochs", 10},
+                            {"weight-decay", 1.5e-6}}},
+                          {"small",
+                           {{"arch", "resnet18"},
+                            {"stem", "cifar"},
+                            {"view-size", 0},
+                            {"view-scale-min", 0.2},
+                            {"view-blurs", {0.0, 0.0}},
+                            {"view-solarizes", {0.0, 0.2}},
+                            {"hidden", 1024},
+                            {"ema", 0.99},
+                            {"optimizer", "sgd"},
+                            {"lr", 0.06},
+                            {"lr-batch", 256},
+                            {"batch", 256},
+                            {"epochs", 200},
+                            {"warmup-epochs", 2},
+                            {"weight-decay", 5e-4}}}},
              .make = [] { return std::make_shared<Byol>(); }});
 }  // namespace
 

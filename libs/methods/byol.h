@@ -8,7 +8,7 @@
 namespace selfsight::methods {
 
 struct ByolOptions {
-  double momentum = 0.996;        ///< tau_base; rises to 1 by a cosine
+  double momentum = 0.996;  ///< tau_base; rises to 1 by a cosine
   std::int64_t dim = 256, hidden = 4096;
   data::Recipe view = data::byol_recipes(224).at(0);
   std::vector<double> blur = {1.0, 0.1}, solarize = {0.0, 0.2};  ///< of the two views (appendix B)

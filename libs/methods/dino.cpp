@@ -31,7 +31,8 @@ void Dino::build(const train::Setup& setup) {
     nn::BackboneOptions options = setup.backbone;
     options.drop_path = drop_path;
     auto backbone = nn::make_backbone(options);
-    nn::DinoHeadOptions head{.in = backbone->feature_dim(), .out = options_.outputs, .hidden = options_.hidden, .bottleneck = options_.bottleneck};
+    nn::DinoHeadOptions head{
+        .in = backbone->feature_dim(), .out = options_.outputs, .hidden = options_.hidden, .bottleneck = options_.bottleneck};
     head.norm_last_layer = options_.norm_last_layer;
     return std::make_shared<nn::Encoder<nn::DinoHead>>(std::move(backbone), std::make_shared<nn::DinoHead>(head));
   };
@@ -58,7 +59,9 @@ torch::Tensor dino_loss(const std::vector<torch::Tensor>& teacher, const std::ve
 train::Outcome Dino::step(const train::Views& views, const train::Progress& progress) {
   const double tau_t = train::ramp(options_.warmup_teacher_temperature, options_.teacher_temperature, options_.warmup_teacher_epochs,
                                    // by whole epochs, as the released code
-                                   {.step = progress.epoch() * progress.steps_per_epoch, .total_steps = progress.total_steps, .steps_per_epoch = progress.steps_per_epoch});
+                                   {.step = progress.epoch() * progress.steps_per_epoch,
+                                    .total_steps = progress.total_steps,
+                                    .steps_per_epoch = progress.steps_per_epoch});
   std::vector<torch::Tensor> targets;
   torch::Tensor entropy;
   {
@@ -101,11 +104,39 @@ const bool registered = train::MethodRegistry::instance().add(
              .paper = "Caron et al., Emerging Properties in Self-Supervised Vision Transformers, ICCV 2021, arXiv 2104.14294",
              .summary = "A student matches the centred, sharpened output of its moving-average teacher across global and local views.",
              .needs = "two global and several local views",
-             .profiles = {{"published", {{"arch", "vit-small"}, {"patch", 16}, {"drop-path", 0.1}, {"optimizer", "adamw"}, {"lr", 5e-4}, {"min-lr", 1e-6}, {"batch", 512},
-                                         {"epochs", 100}, {"warmup-epochs", 10}, {"weight-decay", 0.04}, {"weight-decay-end", 0.4}}},
-                          {"small", {{"arch", "resnet18"}, {"stem", "cifar"}, {"outputs", 2048}, {"hidden", 512}, {"bottleneck", 128}, {"global-size", 0}, {"global-blurs", {0.0, 0.0}},
-                                     {"local-size", 16}, {"local-blur", 0.0}, {"locals", 4}, {"optimizer", "sgd"}, {"lr", 0.06}, {"min-lr", 0.0}, {"batch", 256}, {"epochs", 200},
-                                     {"warmup-epochs", 1}, {"weight-decay", 5e-4}, {"weight-decay-end", -1.0}, {"ema", 0.99}, {"drop-path", 0.0}}}},
+             .profiles = {{"published",
+                           {{"arch", "vit-small"},
+                            {"patch", 16},
+                            {"drop-path", 0.1},
+                            {"optimizer", "adamw"},
+                            {"lr", 5e-4},
+                            {"min-lr", 1e-6},
+                            {"batch", 512},
+                            {"epochs", 100},
+                            {"warmup-epochs", 10},
+                            {"weight-decay", 0.04},
+                            {"weight-decay-end", 0.4}}},
+                          {"small",
+                           {{"arch", "resnet18"},
+                            {"stem", "cifar"},
+                            {"outputs", 2048},
+                            {"hidden", 512},
+                            {"bottleneck", 128},
+                            {"global-size", 0},
+                            {"global-blurs", {0.0, 0.0}},
+                            {"local-size", 16},
+                            {"local-blur", 0.0},
+                            {"locals", 4},
+                            {"optimizer", "sgd"},
+                            {"lr", 0.06},
+                            {"min-lr", 0.0},
+                            {"batch", 256},
+                            {"epochs", 200},
+                            {"warmup-epochs", 1},
+                            {"weight-decay", 5e-4},
+                            {"weight-decay-end", -1.0},
+                            {"ema", 0.99},
+                            {"drop-path", 0.0}}}},
              .make = [] { return std::make_shared<Dino>(); }});
 }  // namespace
 

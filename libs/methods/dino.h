@@ -9,16 +9,16 @@
 namespace selfsight::methods {
 
 struct DinoOptions {
-  double student_temperature = 0.1;                          ///< tau_s
-  double teacher_temperature = 0.04;                         ///< tau_t at the end
-  double warmup_teacher_temperature = 0.04;                  ///< and at the start
+  double student_temperature = 0.1;          ///< tau_s
+  double teacher_temperature = 0.04;         ///< tau_t at the end
+  double warmup_teacher_temperature = 0.04;  ///< and at the start
   double warmup_teacher_epochs = 0;
-  double momentum = 0.996;                                   ///< m of the teacher at the start; rises to 1 by a cosine
+  double momentum = 0.996;  ///< m of the teacher at the start; rises to 1 by a cosine
   double centre_momentum = 0.9;
   std::int64_t outputs = 65536, hidden = 2048, bottleneck = 256;  ///< D and the head's widths
-  bool norm_last_layer = true;                               ///< gain of the weight-normalised last layer fixed to 1
-  double freeze_last_layer = 1;                              ///< epochs
-  double clip_each = 3.0;                                    ///< largest gradient norm of each parameter tensor; 0: no clipping
+  bool norm_last_layer = true;                                    ///< gain of the weight-normalised last layer fixed to 1
+  double freeze_last_layer = 1;                                   ///< epochs
+  double clip_each = 3.0;                                         ///< largest gradient norm of each parameter tensor; 0: no clipping
   data::MultiCrop views = data::multi_crop("dino");
 };
 
@@ -37,8 +37,8 @@ class Dino : public train::Method {
  private:
   DinoOptions options_;
   std::shared_ptr<nn::Encoder<nn::DinoHead>> student_, teacher_;
-  torch::Tensor centre_;       ///< 1 x D
-  torch::Tensor batch_centre_; ///< mean of this update's raw teacher logits; joins the centre after it
+  torch::Tensor centre_;        ///< 1 x D
+  torch::Tensor batch_centre_;  ///< mean of this update's raw teacher logits; joins the centre after it
 };
 
 /// Cross-entropy between the teacher's global views and all other student views, averaged over the pairs (equation 3).

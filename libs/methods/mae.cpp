@@ -39,7 +39,8 @@ MaeDecoder::MaeDecoder(const MaeOptions& options, std::int64_t encoder_dim, std:
   mask_token_ = register_parameter("mask_token", torch::randn({1, 1, options.decoder_dim}) * 0.02);
   positions_ = register_buffer("positions", nn::sincos_positions(options.decoder_dim, grid, grid, /*class_token=*/true));
   register_module("blocks", blocks_);
-  for (std::int64_t i = 0; i < options.decoder_depth; ++i) blocks_->push_back(std::make_shared<nn::Block>(options.decoder_dim, options.decoder_heads));
+  for (std::int64_t i = 0; i < options.decoder_depth; ++i)
+    blocks_->push_back(std::make_shared<nn::Block>(options.decoder_dim, options.decoder_heads));
   norm_ = register_module("norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({options.decoder_dim}).eps(1e-6)));
   predict_ = register_module("predict", torch::nn::Linear(options.decoder_dim, outputs));
   nn::xavier_linears(*this);
@@ -62,14 +63,16 @@ torch::Tensor MaeDecoder::forward(const torch::Tensor& encoded, const torch::Ten
 
 void Mae::build(const train::Setup& setup) {
   encoder_ = std::dynamic_pointer_cast<nn::Vit>(nn::make_backbone(setup.backbone));
-  if (!encoder_ || !setup.backbone.class_token) core::fail(core::Exit::usage, "--arch {}: mae needs a vision transformer with a class token", setup.backbone.name);
+  if (!encoder_ || !setup.backbone.class_token)
+    core::fail(core::Exit::usage, "--arch {}: mae needs a vision transformer with a class token", setup.backbone.name);
   const std::int64_t grid = setup.backbone.image / setup.backbone.patch;
   if (static_cast<std::int64_t>(static_cast<double>(grid * grid) * (1.0 - options_.mask_ratio)) < 1)
     core::fail(core::Exit::usage, "--mask-ratio {}: leaves none of the {} patches", options_.mask_ratio, grid * grid);
   nn::xavier_linears(*encoder_);
   register_module("encoder", encoder_);
-  decoder_ = register_module("decoder", std::make_shared<MaeDecoder>(options_, encoder_->feature_dim(), grid,
-                                                                     setup.backbone.patch * setup.backbone.patch * setup.backbone.channels));
+  decoder_ =
+      register_module("decoder", std::make_shared<MaeDecoder>(options_, encoder_->feature_dim(), grid,
+                                                              setup.backbone.patch * setup.backbone.patch * setup.backbone.channels));
 }
 
 train::Outcome Mae::step(const train::Views& views, const train::Progress&) {
@@ -91,10 +94,29 @@ const bool registered = train::MethodRegistry::instance().add(
             .paper = "He et al., Masked Autoencoders Are Scalable Vision Learners, CVPR 2022, arXiv 2111.06377",
             .summary = "Encode a quarter of the patches, reconstruct the pixels of the rest with a light decoder.",
             .needs = "one view; a vision transformer",
-            .profiles = {{"published", {{"arch", "vit-base"}, {"patch", 16}, {"positions", "sincos"}, {"optimizer", "adamw"}, {"beta2", 0.95}, {"lr", 1.5e-4}, {"batch", 4096},
-                                        {"epochs", 800}, {"warmup-epochs", 40}, {"weight-decay", 0.05}}},
-                         {"small", {{"arch", "vit-tiny"}, {"patch", 4}, {"depth", 6}, {"view-size", 0}, {"decoder-dim", 96}, {"decoder-depth", 2}, {"decoder-heads", 3}, {"lr", 1.5e-3},
-                                    {"batch", 256}, {"epochs", 200}, {"warmup-epochs", 5}}}},
+            .profiles = {{"published",
+                          {{"arch", "vit-base"},
+                           {"patch", 16},
+                           {"positions", "sincos"},
+                           {"optimizer", "adamw"},
+                           {"beta2", 0.95},
+                           {"lr", 1.5e-4},
+                           {"batch", 4096},
+                           {"epochs", 800},
+                           {"warmup-epochs", 40},
+                           {"weight-decay", 0.05}}},
+                         {"small",
+                          {{"arch", "vit-tiny"},
+                           {"patch", 4},
+                           {"depth", 6},
+                           {"view-size", 0},
+                           {"decoder-dim", 96},
+                           {"decoder-depth", 2},
+                           {"decoder-heads", 3},
+                           {"lr", 1.5e-3},
+                           {"batch", 256},
+                           {"epochs", 200},
+                           {"warmup-epochs", 5}}}},
             .make = [] { return std::make_shared<Mae>(); }});
 }  // namespace
 

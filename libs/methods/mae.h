@@ -7,13 +7,14 @@
 namespace selfsight::methods {
 
 struct MaeOptions {
-  double mask_ratio = 0.75;        ///< r
-  bool normalise_target = true;    ///< per-patch normalised pixels
+  double mask_ratio = 0.75;      ///< r
+  bool normalise_target = true;  ///< per-patch normalised pixels
   std::int64_t decoder_dim = 512, decoder_depth = 8, decoder_heads = 16;
   data::Recipe view = data::mae_recipe(224);
 };
 
-/// Which patches of each image stay. keep: N x L_keep indices; restore: N x L, position of each patch in (kept, removed) order; mask: N x L, 1 removed.
+/// Which patches of each image stay. keep: N x L_keep indices; restore: N x L, position of each patch in (kept, removed) order; mask: N x
+/// L, 1 removed.
 struct Masking {
   torch::Tensor keep, restore, mask;
 };

@@ -14,7 +14,9 @@ void Moco::describe(core::Options& o) {
   o.add("queue", &options_.queue, "K, keys in the queue").range(1, 1 << 24);
   o.add("dim", &options_.dim, "dimension of queries and keys").range(1, 1 << 16);
   o.add("head", &options_.head, "projection head: mlp (v2) or linear (v1)").choices({"mlp", "linear"});
-  o.add("shuffle-groups", &options_.shuffle_groups, "random groups that keys are batch-normalised in, standing for shuffled BN over as many GPUs").range(1, 4096);
+  o.add("shuffle-groups", &options_.shuffle_groups,
+        "random groups that keys are batch-normalised in, standing for shuffled BN over as many GPUs")
+      .range(1, 4096);
   o.group("Views");
   options_.view.describe(o, "view-");
 }
@@ -23,7 +25,8 @@ std::vector<data::ViewSpec> Moco::views(std::int64_t image) const { return train
 
 void Moco::build(const train::Setup& setup) {
   if (setup.batch % options_.shuffle_groups != 0 || setup.batch / options_.shuffle_groups < 2)
-    core::fail(core::Exit::usage, "--shuffle-groups {}: must divide the batch of {} into groups of at least 2", options_.shuffle_groups, setup.batch);
+    core::fail(core::Exit::usage, "--shuffle-groups {}: must divide the batch of {} into groups of at least 2", options_.shuffle_groups,
+               setup.batch);
   const auto make = [&] {
     auto backbone = nn::make_backbone(setup.backbone);
     const std::int64_t features = backbone->feature_dim();
@@ -40,8 +43,8 @@ void Moco::build(const train::Setup& setup) {
 
 train::PairMethod::Pair Moco::encode(const torch::Tensor& a, const torch::Tensor& b, const train::Progress& progress) {
   const torch::Tensor query = nn::unit_rows(query_->forward(a));
-  // Queries and keys of one image must not share their batch statistics, or they give the pair away (section 3.3 of v1). The paper shuffles the
-  // keys over GPUs; here they go through the key encoder in random groups.
+  // Queries and keys of one image must not share their batch statistics, or they give the pair away (section 3.3 of v1). The paper shuffles
+  // the keys over GPUs; here they go through the key encoder in random groups.
   const torch::NoGradGuard no_grad;
   torch::Tensor key;
   if (options_.shuffle_groups > 1) {
@@ -64,8 +67,8 @@ train::Outcome Moco::compare(const Pair& pair, const train::Progress&) {
   return out;
 }
 
-// The paper updates the key encoder at the start of a step, before the keys are encoded; doing it after the update of the step before is the same
-// (at the very first step the two encoders are equal), and leaves a checkpoint in a state that needs nothing more.
+// The paper updates the key encoder at the start of a step, before the keys are encoded; doing it after the update of the step before is
+// the same (at the very first step the two encoders are equal), and leaves a checkpoint in a state that needs nothing more.
 void Moco::after_update(const train::Progress&) {
   nn::ema_update(*key_, *query_, options_.momentum);
   queue_->commit();
@@ -74,12 +77,32 @@ void Moco::after_update(const train::Progress&) {
 namespace {
 const bool registered = train::MethodRegistry::instance().add(
     "moco", {.title = "MoCo v2",
-             .paper = "He et al., CVPR 2020, arXiv 1911.05722; Chen et al., Improved Baselines with Momentum Contrastive Learning, 2020, arXiv 2003.04297",
+             .paper = "He et al., CVPR 2020, arXiv 1911.05722; Chen et al., Improved Baselines with Momentum Contrastive Learning, 2020, "
+                      "arXiv 2003.04297",
              .summary = "A query finds its key, made by a slowly moving encoder, among a long queue of past keys (InfoNCE).",
              .needs = "two views",
-             .profiles = {{"published", {{"arch", "resnet50"}, {"optimizer", "sgd"}, {"lr", 0.03}, {"batch", 256}, {"epochs", 200}, {"weight-decay", 1e-4}, {"exclude-1d", false}}},
-                          {"small", {{"arch", "resnet18"}, {"stem", "cifar"}, {"view-size", 0}, {"view-blur", 0.0}, {"queue", 4096}, {"ema", 0.99}, {"temperature", 0.1},
-                                     {"shuffle-groups", 4}, {"lr", 0.06}, {"lr-batch", 256}, {"batch", 256}, {"epochs", 200}, {"weight-decay", 5e-4}}}},
+             .profiles = {{"published",
+                           {{"arch", "resnet50"},
+                            {"optimizer", "sgd"},
+                            {"lr", 0.03},
+                            {"batch", 256},
+                            {"epochs", 200},
+                            {"weight-decay", 1e-4},
+                            {"exclude-1d", false}}},
+                          {"small",
+                           {{"arch", "resnet18"},
+                            {"stem", "cifar"},
+                            {"view-size", 0},
+                            {"view-blur", 0.0},
+                            {"queue", 4096},
+                            {"ema", 0.99},
+                            {"temperature", 0.1},
+                            {"shuffle-groups", 4},
+                            {"lr", 0.06},
+                            {"lr-batch", 256},
+                            {"batch", 256},
+                            {"epochs", 200},
+                            {"weight-decay", 5e-4}}}},
              .make = [] { return std::make_shared<Moco>(); }});
 }  // namespace
 

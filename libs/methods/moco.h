@@ -11,10 +11,10 @@ namespace selfsight::methods {
 
 struct MocoOptions {
   double temperature = 0.2;
-  double momentum = 0.999;        ///< m of the key encoder
-  std::int64_t queue = 65536;     ///< K
+  double momentum = 0.999;     ///< m of the key encoder
+  std::int64_t queue = 65536;  ///< K
   std::int64_t dim = 128;
-  std::string head = "mlp";       ///< "mlp" (v2) or "linear" (v1)
+  std::string head = "mlp";         ///< "mlp" (v2) or "linear" (v1)
   std::int64_t shuffle_groups = 8;  ///< groups that keys are normalised in, see encode()
   data::Recipe view = data::moco_v2_recipe(224);
 };

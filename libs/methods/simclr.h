@@ -1,4 +1,5 @@
-// SimCLR: Chen, Kornblith, Norouzi, Hinton. A Simple Framework for Contrastive Learning of Visual Representations. ICML 2020, arXiv 2002.05709.
+// SimCLR: Chen, Kornblith, Norouzi, Hinton. A Simple Framework for Contrastive Learning of Visual Representations. ICML 2020, arXiv
+// 2002.05709.
 #pragma once
 
 #include "nn/encoder.h"
@@ -9,8 +10,8 @@ namespace selfsight::methods {
 
 struct SimclrOptions {
   double temperature = 0.1;
-  std::int64_t dim = 128;         ///< of the embedding z
-  std::int64_t hidden = 0;        ///< 0: as wide as the features
+  std::int64_t dim = 128;   ///< of the embedding z
+  std::int64_t hidden = 0;  ///< 0: as wide as the features
   data::Recipe view = data::simclr_recipe(224);
 };
 

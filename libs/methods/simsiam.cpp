@@ -18,9 +18,13 @@ std::vector<data::ViewSpec> Simsiam::views(std::int64_t image) const { return tr
 
 void Simsiam::build(const train::Setup& setup) {
   auto backbone = nn::make_backbone(setup.backbone);
-  nn::MlpOptions projector{.dims = {backbone->feature_dim(), options_.dim, options_.dim, options_.dim}, .batch_norm = true, .last_batch_norm = true, .last_affine = false};
+  nn::MlpOptions projector{.dims = {backbone->feature_dim(), options_.dim, options_.dim, options_.dim},
+                           .batch_norm = true,
+                           .last_batch_norm = true,
+                           .last_affine = false};
   encoder_ = register_module("encoder", std::make_shared<nn::Encoder<nn::Mlp>>(std::move(backbone), std::make_shared<nn::Mlp>(projector)));
-  predictor_ = register_module("predictor", std::make_shared<nn::Mlp>(nn::MlpOptions{.dims = {options_.dim, options_.bottleneck, options_.dim}, .batch_norm = true}));
+  predictor_ = register_module("predictor", std::make_shared<nn::Mlp>(nn::MlpOptions{
+                                                .dims = {options_.dim, options_.bottleneck, options_.dim}, .batch_norm = true}));
 }
 
 train::PairMethod::Pair Simsiam::encode(const torch::Tensor& a, const torch::Tensor& b, const train::Progress&) {
@@ -53,14 +57,31 @@ std::vector<train::ParameterGroup> Simsiam::parameter_groups(const train::Optimi
 
 namespace {
 const bool registered = train::MethodRegistry::instance().add(
-    "simsiam", {.title = "SimSiam",
-                .paper = "Chen and He, Exploring Simple Siamese Representation Learning, CVPR 2021, arXiv 2011.10566",
-                .summary = "One network, two views: predict the one's embedding from the other's, with the target detached; no negatives, no momentum.",
-                .needs = "two views",
-                .profiles = {{"published", {{"arch", "resnet50"}, {"optimizer", "sgd"}, {"lr", 0.05}, {"batch", 512}, {"epochs", 100}, {"weight-decay", 1e-4}, {"exclude-1d", false}}},
-                             {"small", {{"arch", "resnet18"}, {"stem", "cifar"}, {"view-size", 0}, {"view-blur", 0.0}, {"bottleneck", 512}, {"lr", 0.03}, {"batch", 256},
-                                        {"epochs", 200}, {"weight-decay", 5e-4}}}},
-                .make = [] { return std::make_shared<Simsiam>(); }});
+    "simsiam",
+    {.title = "SimSiam",
+     .paper = "Chen and He, Exploring Simple Siamese Representation Learning, CVPR 2021, arXiv 2011.10566",
+     .summary =
+         "One network, two views: predict the one's embedding from the other's, with the target detached; no negatives, no momentum.",
+     .needs = "two views",
+     .profiles = {{"published",
+                   {{"arch", "resnet50"},
+                    {"optimizer", "sgd"},
+                    {"lr", 0.05},
+                    {"batch", 512},
+                    {"epochs", 100},
+                    {"weight-decay", 1e-4},
+                    {"exclude-1d", false}}},
+                  {"small",
+                   {{"arch", "resnet18"},
+                    {"stem", "cifar"},
+                    {"view-size", 0},
+                    {"view-blur", 0.0},
+                    {"bottleneck", 512},
+                    {"lr", 0.03},
+                    {"batch", 256},
+                    {"epochs", 200},
+                    {"weight-decay", 5e-4}}}},
+     .make = [] { return std::make_shared<Simsiam>(); }});
 }  // namespace
 
 }  // namespace selfsight::methods

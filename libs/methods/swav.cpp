@@ -85,17 +85,36 @@ void Swav::after_update(const train::Progress&) {
 
 namespace {
 const bool registered = train::MethodRegistry::instance().add(
-    "swav", {.title = "SwAV",
-             .paper = "Caron et al., Unsupervised Learning of Visual Features by Contrasting Cluster Assignments, NeurIPS 2020, arXiv 2006.09882",
-             .summary = "Predict one view's balanced prototype assignment (Sinkhorn) from the other views, with multi-crop.",
-             .needs = "two global and several local views",
-             .profiles = {{"published", {{"arch", "resnet50"}, {"optimizer", "lars"}, {"lr", 0.3}, {"min-lr", 0.0048}, {"batch", 4096}, {"epochs", 800}, {"warmup-epochs", 10},
-                                         {"weight-decay", 1e-6}, {"exclude-1d", false}}},
-                          {"batch256", {{"lr", 0.6}, {"min-lr", 0.0006}, {"batch", 256}, {"epochs", 200}, {"warmup-epochs", 0}, {"freeze-prototypes", 5005}, {"queue", 3840}}},
-                          {"small", {{"arch", "resnet18"}, {"stem", "cifar"}, {"prototypes", 100}, {"hidden", 512}, {"global-size", 0}, {"global-blur", 0.0}, {"local-size", 16},
-                                     {"local-blur", 0.0}, {"locals", 4}, {"global-scale-min", 0.3}, {"local-scale-min", 0.1}, {"local-scale-max", 0.3}, {"optimizer", "sgd"}, {"lr", 0.06},
-                                     {"min-lr", 0.0}, {"batch", 256}, {"epochs", 200}, {"warmup-epochs", 1}, {"weight-decay", 5e-4}, {"freeze-prototypes", 100}}}},
-             .make = [] { return std::make_shared<Swav>(); }});
+    "swav",
+    {.title = "SwAV",
+     .paper = "Caron et al., Unsupervised Learning of Visual Features by Contrasting Cluster Assignments, NeurIPS 2020, arXiv 2006.09882",
+     .summary = "Predict one view's balanced prototype assignment (Sinkhorn) from the other views, with multi-crop.",
+     .needs = "two global and several local views",
+     .profiles =
+         {{"published",
+           {{"arch", "resnet50"},
+            {"optimizer", "lars"},
+            {"lr", 0.3},
+            {"min-lr", 0.0048},
+            {"batch", 4096},
+            {"epochs", 800},
+            {"warmup-epochs", 10},
+            {"weight-decay", 1e-6},
+            {"exclude-1d", false}}},
+          {"batch256",
+           {{"lr", 0.6},
+            {"min-lr", 0.0006},
+            {"batch", 256},
+            {"epochs", 200},
+            {"warmup-epochs", 0},
+            {"freeze-prototypes", 5005},
+            {"queue", 3840}}},
+          {"small",
+           {{"arch", "resnet18"},     {"stem", "cifar"},        {"prototypes", 100},  {"hidden", 512},        {"global-size", 0},
+            {"global-blur", 0.0},     {"local-size", 16},       {"local-blur", 0.0},  {"locals", 4},          {"global-scale-min", 0.3},
+            {"local-scale-min", 0.1}, {"local-scale-max", 0.3}, {"optimizer", "sgd"}, {"lr", 0.06},           {"min-lr", 0.0},
+            {"batch", 256},           {"epochs", 200},          {"warmup-epochs", 1}, {"weight-decay", 5e-4}, {"freeze-prototypes", 100}}}},
+     .make = [] { return std::make_shared<Swav>(); }});
 }  // namespace
 
 }  // namespace selfsight::methods

@@ -10,14 +10,14 @@
 namespace selfsight::methods {
 
 struct SwavOptions {
-  double temperature = 0.1;             ///< tau of the predictions
-  double epsilon = 0.05;                ///< of the assignments
+  double temperature = 0.1;  ///< tau of the predictions
+  double epsilon = 0.05;     ///< of the assignments
   std::int64_t sinkhorn_iterations = 3;
-  std::int64_t prototypes = 3000;       ///< K
+  std::int64_t prototypes = 3000;  ///< K
   std::int64_t dim = 128, hidden = 2048;
-  std::int64_t queue = 0;               ///< Q past embeddings for each global crop; 0: none
-  double queue_epoch = 15;              ///< from which on it is filled
-  std::int64_t freeze_steps = 313;      ///< F
+  std::int64_t queue = 0;           ///< Q past embeddings for each global crop; 0: none
+  double queue_epoch = 15;          ///< from which on it is filled
+  std::int64_t freeze_steps = 313;  ///< F
   data::MultiCrop views = data::multi_crop("swav");
 };
 
@@ -30,7 +30,9 @@ class Swav : public train::Method {
   void after_backward(const train::Progress& progress) override;
   void after_update(const train::Progress& progress) override;
   [[nodiscard]] std::shared_ptr<nn::Backbone> backbone() override { return encoder_->backbone; }
-  [[nodiscard]] std::map<std::string, std::shared_ptr<torch::nn::Module>> heads() override { return {{"projector", encoder_->head}, {"prototypes", prototypes_}}; }
+  [[nodiscard]] std::map<std::string, std::shared_ptr<torch::nn::Module>> heads() override {
+    return {{"projector", encoder_->head}, {"prototypes", prototypes_}};
+  }
 
  private:
   /// Balanced assignments of a global crop's batch: B x K, rows sum to 1.

@@ -1,5 +1,6 @@
 #include "report/compare.h"
 
+#include "metrics/statistics.h"
 #include "report/axis.h"
 
 #include <fmt/format.h>
@@ -27,6 +28,7 @@ Json model_of(const Metrics& metrics) { return metrics.model.is_object() ? metri
 std::string plain(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number_float()) return number_text(value.get<double>());
+  if (value.is_number_integer() && value.get<std::int64_t>() >= 10000) return count_text(value.get<std::int64_t>());
   if (value.is_array()) {
     std::string out;
     for (const Json& item : value) out += (out.empty() ? "" : ", ") + plain(item);
@@ -151,18 +153,6 @@ std::map<std::string, std::set<std::string>> distinguishing_keys(const std::vect
 
 }  // namespace
 
-double mean_of(const std::vector<double>& values) {
-  return values.empty() ? 0 : std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
-
-double deviation_of(const std::vector<double>& values) {
-  if (values.size() < 2) return 0;
-  const double mean = mean_of(values);
-  double sum = 0;
-  for (const double value : values) sum += (value - mean) * (value - mean);
-  return std::sqrt(sum / static_cast<double>(values.size() - 1));
-}
-
 double student_quantile(double p, double freedom) {
   // P(T > t) = I_x(freedom / 2, 1 / 2) / 2 with x = freedom / (freedom + t^2). The density is integrated over the angle
   // t = sqrt(freedom) tan(a), where it is a plain power of the cosine, and the limit found by bisection.
@@ -203,6 +193,20 @@ std::string protocol_text(const Json& protocol) {
   return out;
 }
 
+std::string protocol_brief(const Json& protocol) {
+  constexpr std::size_t short_enough = 80, one_entry = 34;
+  const std::string whole = protocol_text(protocol);
+  if (whole.size() <= short_enough || !protocol.is_object()) return whole;
+  std::string out;
+  for (const char* key :
+       {"k", "temperature", "classifier", "draws", "labels", "epochs", "augmentation", "features", "standardised", "standardise"}) {
+    if (!protocol.contains(key)) continue;
+    const std::string entry = std::string(key) + " " + plain(protocol.at(key));
+    if (entry.size() <= one_entry && out.size() + entry.size() <= short_enough) out += (out.empty() ? "" : ", ") + entry;
+  }
+  return out.empty() ? whole.substr(0, short_enough) + "…" : out + " …";
+}
+
 std::string value_text(double value, double spread, const std::string& unit) {
   if (!std::isfinite(value)) return "not finite";
   if (unit == "%") return fmt::format("{:.{}f}", value, spread > 0 && spread < 0.1 ? 2 : 1);
@@ -210,7 +214,10 @@ std::string value_text(double value, double spread, const std::string& unit) {
   return number_text(value);
 }
 
-Comparison compare(const std::vector<Metrics>& metrics) {
+Comparison compare(const std::vector<Metrics>& given) {
+  std::vector<Metrics> metrics = given;
+  for (Metrics& one : metrics)
+    std::erase_if(one.rows, [](const Row& row) { return row.protocol.is_object() && row.protocol.contains("pairing"); });
   Comparison out;
   Arms arms = find_arms(metrics);
   out.arms = arms.arms;
@@ -231,13 +238,14 @@ Comparison compare(const std::vector<Metrics>& metrics) {
       }
       const auto [it, is_new] = column_of.emplace(base_key(row) + '\n' + apart.dump(), out.columns.size());
       if (is_new) {
-        Column column{row.name, row.split, row.unit, "", smaller_is_better(row), row.name};
+        Column column{row.name, row.split, row.unit, "", "", smaller_is_better(row), row.name};
         if (!apart.empty()) column.title += ", " + protocol_text(apart);
         out.columns.push_back(column);
         protocols.emplace_back();
       }
       const std::size_t arm = arms.of.at({m, row.subject});
-      out.cells[{arm, it->second}].runs.push_back({m, seed_of(model_of(metrics[m])), row.value, row.samples});
+      out.cells[{arm, it->second}].runs.push_back(
+          {m, seed_of(model_of(metrics[m])), row.value, row.samples, row.protocol.contains("seed") ? plain(row.protocol.at("seed")) : ""});
       Json rest = row.protocol;
       for (const auto& [key, value] : apart.items()) rest.erase(key);
       protocols[it->second][{arm, m}].push_back(rest);
@@ -255,11 +263,12 @@ Comparison compare(const std::vector<Metrics>& metrics) {
       }
     }
     out.columns[c].protocol = protocol_text(common);
+    out.columns[c].brief = protocol_brief(common);
     for (const auto& [where, rows] : protocols[c]) {
       std::map<std::string, std::set<std::string>> own;
       for (const Json& row : rows) {
         for (const auto& [key, value] : row.items()) {
-          if (!common.contains(key) && key != "better") own[key].insert(plain(value));
+          if (!common.contains(key) && key != "better" && key != "seed") own[key].insert(plain(value));
         }
       }
       std::string& text = out.cells[{where.first, c}].protocol;
@@ -289,10 +298,10 @@ Summary summarise(const Cell& cell) {
     }
   } else {
     for (const Run* run : distinct) out.samples.push_back(run->value);
-    out.mean = mean_of(out.samples);
+    out.mean = metrics::mean(out.samples);
     out.over = "runs";
   }
-  out.spread = deviation_of(out.samples);
+  out.spread = metrics::standard_deviation(out.samples);
   return out;
 }
 
@@ -314,14 +323,16 @@ Difference difference(const Cell& a, const Cell& b) {
   if (pairs.size() > 1) {
     for (const auto& [x, y] : pairs) out.samples.push_back(x->value - y->value);
     out.over = "paired runs";
-  } else if (pairs.size() == 1 && pairs[0].first->samples.size() > 1 && pairs[0].first->samples.size() == pairs[0].second->samples.size()) {
-    for (std::size_t i = 0; i < pairs[0].first->samples.size(); ++i)
-      out.samples.push_back(pairs[0].first->samples[i] - pairs[0].second->samples[i]);
-    out.over = "paired draws";
+  } else if (pairs.size() == 1) {
+    const auto& [x, y] = pairs.front();
+    if (x->samples.size() > 1 && x->samples.size() == y->samples.size() && x->draws == y->draws) {
+      out.samples = metrics::paired_difference(x->samples, y->samples).samples;
+      out.over = "paired draws";
+    }
   }
   if (!out.samples.empty()) {
-    out.mean = mean_of(out.samples);
-    out.standard_error = deviation_of(out.samples) / std::sqrt(static_cast<double>(out.samples.size()));
+    out.mean = metrics::mean(out.samples);
+    out.standard_error = metrics::standard_error(out.samples);
     freedom = static_cast<double>(out.samples.size() - 1);
   } else {
     const Summary x = summarise(a), y = summarise(b);

@@ -19,11 +19,12 @@ struct Run {
   std::string seed;          ///< of that manifest's model; "" when unknown
   double value = 0;
   std::vector<double> samples;  ///< draws behind the value, in a fixed order
+  std::string draws;            ///< the seed that the draws were made with, as the protocol says; draws of other seeds do not pair
 };
 
 struct Cell {
   std::vector<Run> runs;
-  std::string protocol;  ///< what this cell's protocol has beside the column's, "lr 0.3"
+  std::string protocol;  ///< what this cell's protocol has beside the column's, "lr 0.3" (seeds left out)
 };
 
 /// All that a cell says: its centre, its spread (standard deviation with n - 1), and over what.
@@ -47,6 +48,7 @@ struct Difference {
 struct Column {
   std::string name, split, unit;
   std::string protocol;  ///< what all cells have in common, "k 20, temperature 0.07"
+  std::string brief;     ///< the same where it is short, else its main entries
   bool lower_is_better = false;
   /// "linear top-1, labels 100".
   std::string title;
@@ -67,7 +69,8 @@ struct Comparison {
 
 /// Sorts the rows of all manifests into arms and columns. Rows of one name, split and unit share a column unless their protocols
 /// set apart rows of one subject in one manifest (100 labels, 600 labels); other differences of protocol stand in the cells.
-/// Runs of one method that differ in nothing but their seed are one arm.
+/// Runs of one method that differ in nothing but their seed are one arm. Rows that are differences of others (their protocol has
+/// "pairing") are left out: the page takes its own.
 Comparison compare(const std::vector<manifest::Metrics>& metrics);
 
 Summary summarise(const Cell& cell);
@@ -76,12 +79,11 @@ Difference difference(const Cell& a, const Cell& b);
 
 /// Student's t: the value that a variable of `freedom` degrees stays below with probability `p` (0.5 < p < 1).
 double student_quantile(double p, double freedom);
-double mean_of(const std::vector<double>& values);
-/// With n - 1 in the denominator; 0 for fewer than two.
-double deviation_of(const std::vector<double>& values);
 
 /// "k 20, temperature 0.07": a protocol for people.
 std::string protocol_text(const manifest::Json& protocol);
+/// The same cut to its main entries where it would not stand under a number.
+std::string protocol_brief(const manifest::Json& protocol);
 /// The number with as many decimals as its spread (or its unit) warrants.
 std::string value_text(double value, double spread, const std::string& unit);
 

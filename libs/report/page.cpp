@@ -165,13 +165,14 @@ std::string make_page(const Material& material, const ReportOptions& options) {
   page.title = options.title.empty() ? page_title(material, comparison, focus, runs) : options.title;
   page.subtitle = run_line(runs);
   page.hero = hero(comparison, focus);
-  page.sections = {results_section(comparison, focus),
-                   training_section(runs),
-                   views_section(runs),
-                   neighbours_section(shown, options, thumbnails),
-                   map_section(shown, options, thumbnails),
-                   data_section(material, options, thumbnails),
-                   run_section(material, runs)};
+  page.sections.push_back(results_section(comparison, focus));
+  if (auto classes = classes_section(material)) page.sections.push_back(std::move(*classes));
+  page.sections.push_back(training_section(runs));
+  page.sections.push_back(views_section(runs));
+  page.sections.push_back(neighbours_section(shown, options, thumbnails));
+  page.sections.push_back(map_section(shown, options, thumbnails));
+  page.sections.push_back(data_section(material, options, thumbnails));
+  page.sections.push_back(run_section(material, runs));
   page.footer = fmt::format("Made by ssl-report of selfsight {}. This file is all there is: it loads nothing from elsewhere.",
                             core::version_number());
   return draw(page);

@@ -71,12 +71,37 @@ BarChart bars_of(const Comparison& comparison, std::size_t c) {
   return chart;
 }
 
+/// Text that stands under a number: the whole is in the list of protocols.
+std::string cut(const std::string& text) {
+  constexpr std::size_t most = 40;
+  if (text.size() <= most) return text;
+  const std::size_t comma = text.rfind(", ", most);
+  return text.substr(0, comma == std::string::npos ? most : comma) + " …";
+}
+
+/// Every protocol in full, for whoever wants to do the same again.
+std::string protocols(const Comparison& comparison) {
+  Table table;
+  table.columns = {{"Number", "", false}, {"Protocol", "", false}};
+  for (std::size_t c = 0; c < comparison.columns.size(); ++c) {
+    const Column& column = comparison.columns[c];
+    std::string text = escape(column.protocol);
+    for (std::size_t a = 0; a < comparison.arms.size(); ++a) {
+      const Cell* cell = comparison.cell(a, c);
+      if (cell == nullptr || cell->protocol.empty()) continue;
+      text += fmt::format("{}<b>{}</b>: {}", text.empty() ? "" : "<br>", escape(comparison.arms[a].name), escape(cell->protocol));
+    }
+    table.rows.push_back({{escape(column.title)}, {text.empty() ? "–" : text}});
+  }
+  return details("Protocols in full", draw(table));
+}
+
 Table numbers_table(const Comparison& comparison) {
   Table table;
   table.columns.push_back({"", "", false});
   for (const Column& column : comparison.columns) {
     std::string note = column.split;
-    for (const std::string& part : {column.protocol, std::string(column.lower_is_better ? "lower is better" : "")}) {
+    for (const std::string& part : {column.brief, std::string(column.lower_is_better ? "lower is better" : "")}) {
       if (!part.empty()) note += (note.empty() ? "" : " · ") + part;
     }
     table.columns.push_back({with_unit(column.title, column.unit.empty() ? "" : "(" + column.unit + ")"), note, true});
@@ -107,7 +132,8 @@ Table numbers_table(const Comparison& comparison) {
                                 value_text(summary.spread, summary.spread, column.unit));
       if (out.best) out.html = "<strong>" + out.html + "</strong>";
       out.best = false;
-      if (!cell->protocol.empty()) out.html += "<small class=\"own\">" + escape(cell->protocol) + "</small>";
+      if (!cell->protocol.empty())
+        out.html += fmt::format("<small class=\"own\" title=\"{}\">{}</small>", escape(cell->protocol), escape(cut(cell->protocol)));
       row.push_back(out);
     }
     table.rows.push_back(std::move(row));
@@ -226,7 +252,7 @@ Section results_section(const Comparison& comparison, const Focus& focus) {
     section.html = absent("No metrics were given: a metrics manifest (of ssl-linear, for one) brings the comparison here.");
     return section;
   }
-  section.html = draw(numbers_table(comparison));
+  section.html = draw(numbers_table(comparison)) + protocols(comparison);
   if (focus.arm && !focus.baselines.empty()) section.html += differences_table(comparison, focus);
   std::string charts;
   for (std::size_t c = 0; c < std::min<std::size_t>(comparison.columns.size(), 12); ++c) charts += draw(bars_of(comparison, c));

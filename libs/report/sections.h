@@ -25,6 +25,9 @@ Focus find_focus(const Comparison& comparison, const ReportOptions& options);
 std::string hero(const Comparison& comparison, const Focus& focus);
 Section results_section(const Comparison& comparison, const Focus& focus);
 
+/// How right each class was and what it was taken for, where a metrics manifest says so ("per_class", "confusion"); nullopt otherwise.
+std::optional<Section> classes_section(const Material& material);
+
 /// A model with its record; `colour` is that of its arm.
 struct TrainedRun {
   const manifest::Model* model = nullptr;

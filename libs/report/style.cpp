@@ -64,6 +64,12 @@ tbody th{font-weight:500;white-space:nowrap}
 .num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 td small{color:var(--soft)}
 td small.own{display:block;font-size:11.5px;line-height:1.3;white-space:normal;max-width:24ch;margin-left:auto}
+.classes{display:grid;grid-template-columns:minmax(0,8fr) minmax(300px,4fr);gap:14px}
+.confusion table{width:auto;font-size:12.5px}
+.confusion th,.confusion td{padding:4px 8px;border:0;text-align:right}
+.confusion td{min-width:44px;border-radius:3px;background:color-mix(in srgb,var(--c0) calc(var(--v)*70%),transparent);font-variant-numeric:tabular-nums}
+.confusion td.self{background:color-mix(in srgb,var(--good) calc(var(--v)*70%),transparent)}
+.confusion thead th{white-space:normal;max-width:9ch}
 .facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(170px,1fr));gap:12px 22px;margin:0}
 .facts dt{font-size:12px;color:var(--soft)}
 .facts dd{margin:0;overflow-wrap:anywhere}
@@ -119,7 +125,7 @@ svg text.guide{font-size:10.5px}
 .near .right i{background:var(--good)}
 footer{margin:44px 0 28px;color:var(--faint);font-size:12.5px}
 footer p{border-top:1px solid var(--line);padding-top:12px;margin:0}
-@media(max-width:860px){.hero{grid-template-columns:1fr}.near{grid-template-columns:1fr}.wrap{padding:0 14px}.near .row{flex-wrap:wrap}}
+@media(max-width:860px){.hero,.classes{grid-template-columns:1fr}.near{grid-template-columns:1fr}.wrap{padding:0 14px}.near .row{flex-wrap:wrap}}
 @media print{nav{display:none}section,figure{break-inside:avoid}}
 )css";
 }

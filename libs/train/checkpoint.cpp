@@ -25,7 +25,8 @@ void Checkpoints::save(const CheckpointState& state) const {
   std::uint64_t bytes = 1 << 20;
   for (const auto& [name, tensor] : state.tensors) bytes += tensor.nbytes();
   if (const auto free = core::free_space(folder_); free < bytes)
-    core::fail(core::Exit::io, "{}: a checkpoint needs {} MiB and only {} MiB are free; the ones before are kept", folder_.string(), bytes >> 20, free >> 20);
+    core::fail(core::Exit::io, "{}: a checkpoint needs {} MiB and only {} MiB are free; the ones before are kept", folder_.string(),
+               bytes >> 20, free >> 20);
   const fs::path path = folder_ / fmt::format("step-{:010}", state.step);
   if (fs::exists(path)) return;  // this very step is there already
   core::create_folder_atomically(path, [&](const fs::path& temporary) {
@@ -40,7 +41,8 @@ void Checkpoints::save(const CheckpointState& state) const {
 
 CheckpointState Checkpoints::load(const fs::path& path) {
   const auto document = nlohmann::json::parse(core::read_text(path / "checkpoint.json"), nullptr, /*allow_exceptions=*/false);
-  if (!document.is_object() || !document.contains("state")) core::fail(core::Exit::bad_data, "{}: checkpoint.json is damaged", path.string());
+  if (!document.is_object() || !document.contains("state"))
+    core::fail(core::Exit::bad_data, "{}: checkpoint.json is damaged", path.string());
   const fs::path file = path / "state.safetensors";
   if (core::digest_of_file(file) != document.at("state").get<std::string>())
     core::fail(core::Exit::bad_data, "{}: its digest differs from the one written with it", file.string());

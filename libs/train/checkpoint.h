@@ -3,8 +3,8 @@
 
 #include "core/files.h"
 
-#include <nlohmann/json.hpp>
 #include <torch/torch.h>
+#include <nlohmann/json.hpp>
 
 #include <map>
 #include <optional>
@@ -14,7 +14,7 @@ namespace selfsight::train {
 
 struct CheckpointState {
   std::int64_t step = 0;
-  std::map<std::string, torch::Tensor> tensors;  ///< "method/<name>", "optimizer/<name>"
+  std::map<std::string, torch::Tensor> tensors;     ///< "method/<name>", "optimizer/<name>"
   nlohmann::json facts = nlohmann::json::object();  ///< loss scale, sizes of the record files, counters
 };
 

@@ -38,8 +38,9 @@ torch::Tensor forward_layer(nn::Backbone& backbone, const torch::Tensor& x, cons
   return as_vector(backbone.forward(x, {layer}).taps.at(layer));
 }
 
-Embedded embed(nn::Backbone& backbone, const Normalisation& normalisation, std::int64_t size, const std::shared_ptr<const data::Source>& source,
-               const std::vector<std::int64_t>& indices, const torch::Device& device, const EmbedOptions& options) {
+Embedded embed(nn::Backbone& backbone, const Normalisation& normalisation, std::int64_t size,
+               const std::shared_ptr<const data::Source>& source, const std::vector<std::int64_t>& indices, const torch::Device& device,
+               const EmbedOptions& options) {
   const torch::NoGradGuard no_grad;
   const bool was_training = backbone.is_training();
   backbone.eval();
@@ -66,7 +67,8 @@ Embedded embed(nn::Backbone& backbone, const Normalisation& normalisation, std::
   if (options.progress) progress.emplace(options.title, count, "images");
   std::int64_t done = 0;
   while (const auto batch = loader.next()) {
-    const torch::Tensor rows = forward_layer(backbone, to_tensor(batch->views[0], normalisation, device), options.layer).to(torch::kCPU, torch::kFloat32);
+    const torch::Tensor rows =
+        forward_layer(backbone, to_tensor(batch->views[0], normalisation, device), options.layer).to(torch::kCPU, torch::kFloat32);
     if (!out.features.defined()) out.features = torch::empty({count, rows.size(1)});
     out.features.narrow(0, done, rows.size(0)).copy_(rows);
     out.labels.narrow(0, done, rows.size(0)).copy_(torch::tensor(batch->labels));

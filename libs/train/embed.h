@@ -19,12 +19,12 @@ struct Pretrained {
   Normalisation normalisation;
   std::int64_t size = 0;  ///< side of the input
 };
-/// Builds the architecture of a model manifest and loads its weights. Errors: no_input, bad_data (weights that do not fit or are not those that
-/// the manifest names).
+/// Builds the architecture of a model manifest and loads its weights. Errors: no_input, bad_data (weights that do not fit or are not those
+/// that the manifest names).
 Pretrained load_pretrained(const manifest::Model& model);
 
-/// One vector a sample, N x D, from a layer: "pooled", "map" (average-pooled last map) or a tap name: maps are average-pooled, tokens give the
-/// class token. The mode of the backbone is the caller's. Error: usage for a layer that it does not have.
+/// One vector a sample, N x D, from a layer: "pooled", "map" (average-pooled last map) or a tap name: maps are average-pooled, tokens give
+/// the class token. The mode of the backbone is the caller's. Error: usage for a layer that it does not have.
 torch::Tensor forward_layer(nn::Backbone& backbone, const torch::Tensor& x, const std::string& layer);
 
 struct EmbedOptions {
@@ -43,7 +43,8 @@ struct Embedded {
 
 /// Runs `backbone` in eval mode (its mode is restored) without gradients over `indices` of `source` (all when empty), evaluation view of
 /// `size` pixels. Needs no more memory than the features and a few batches.
-Embedded embed(nn::Backbone& backbone, const Normalisation& normalisation, std::int64_t size, const std::shared_ptr<const data::Source>& source,
-               const std::vector<std::int64_t>& indices, const torch::Device& device, const EmbedOptions& options);
+Embedded embed(nn::Backbone& backbone, const Normalisation& normalisation, std::int64_t size,
+               const std::shared_ptr<const data::Source>& source, const std::vector<std::int64_t>& indices, const torch::Device& device,
+               const EmbedOptions& options);
 
 }  // namespace selfsight::train

@@ -1,9 +1,9 @@
 // What a pre-training method is. A method is one header/source pair in libs/methods that derives from Method, registers itself by name and
 // says everything about itself: options, views, networks, step, hooks. The trainer knows nothing about any method.
 //
-// Everything that must survive a restart is a parameter, buffer or submodule registered with the module (queues, banks, centres, prototypes,
-// EMA networks, mates tables): the checkpoint saves and restores it without code of the method's own. Random numbers inside a step come from
-// torch's generator, which the trainer seeds from (seed, step), so they need no saving either.
+// Everything that must survive a restart is a parameter, buffer or submodule registered with the module (queues, banks, centres,
+// prototypes, EMA networks, mates tables): the checkpoint saves and restores it without code of the method's own. Random numbers inside a
+// step come from torch's generator, which the trainer seeds from (seed, step), so they need no saving either.
 #pragma once
 
 #include "core/options.h"
@@ -14,8 +14,8 @@
 #include "train/optimizer.h"
 #include "train/schedule.h"
 
-#include <nlohmann/json.hpp>
 #include <torch/torch.h>
+#include <nlohmann/json.hpp>
 
 #include <functional>
 #include <map>
@@ -27,9 +27,9 @@ namespace selfsight::train {
 
 /// What is known when the networks are built.
 struct Setup {
-  nn::BackboneOptions backbone;     ///< as the user chose it, channels and image size filled in from the data
-  std::int64_t samples = 0;         ///< in the training split
-  std::int64_t classes = 0;         ///< 0 without labels
+  nn::BackboneOptions backbone;  ///< as the user chose it, channels and image size filled in from the data
+  std::int64_t samples = 0;      ///< in the training split
+  std::int64_t classes = 0;      ///< 0 without labels
   std::int64_t batch = 0;
   std::int64_t steps_per_epoch = 0, epochs = 0;
   std::uint64_t seed = 0;
@@ -38,16 +38,16 @@ struct Setup {
 
 /// One batch on the device.
 struct Views {
-  std::vector<torch::Tensor> x;     ///< one N x C x H x W tensor for each ViewSpec of the method, in its order
-  torch::Tensor samples, labels;    ///< N int64 on the device; labels -1 where absent
+  std::vector<torch::Tensor> x;        ///< one N x C x H x W tensor for each ViewSpec of the method, in its order
+  torch::Tensor samples, labels;       ///< N int64 on the device; labels -1 where absent
   const data::Batch* batch = nullptr;  ///< geometry, mates and sources of the same samples
 };
 
 /// What a step gives back.
 struct Outcome {
-  torch::Tensor loss;               ///< scalar with gradient
-  torch::Tensor embedding;          ///< N x D whose spread tells a collapse (detached by the trainer); may be undefined
-  double uniform_loss = 0;          ///< the loss of a network that says the same of everything (ln K); 0 when there is none
+  torch::Tensor loss;                     ///< scalar with gradient
+  torch::Tensor embedding;                ///< N x D whose spread tells a collapse (detached by the trainer); may be undefined
+  double uniform_loss = 0;                ///< the loss of a network that says the same of everything (ln K); 0 when there is none
   std::map<std::string, double> scalars;  ///< further curves for the log
 };
 
@@ -88,7 +88,9 @@ class Method : public torch::nn::Module {
   virtual void after_update(const Progress&) {}
 
   /// What the optimizer trains. Default: all trainable parameters, 1-D ones without decay when the options say so.
-  [[nodiscard]] virtual std::vector<ParameterGroup> parameter_groups(const OptimizerOptions& options) { return default_groups(*this, options.exclude_1d); }
+  [[nodiscard]] virtual std::vector<ParameterGroup> parameter_groups(const OptimizerOptions& options) {
+    return default_groups(*this, options.exclude_1d);
+  }
   /// The network that the run is for: exported, and judged by the online kNN (DINO: the teacher's).
   [[nodiscard]] virtual std::shared_ptr<nn::Backbone> backbone() = 0;
   /// Further networks to export with it, by name ("projector"), for methods that build on this run.
@@ -97,18 +99,18 @@ class Method : public torch::nn::Module {
 
 /// Everything the tools show and need of a method before there is an object of it.
 struct MethodEntry {
-  std::string title;        ///< "SimCLR"
-  std::string paper;        ///< authors, venue, arXiv number
-  std::string summary;      ///< what it does, one line
-  std::string needs;        ///< "two views", "a teacher model (--teacher)"
+  std::string title;    ///< "SimCLR"
+  std::string paper;    ///< authors, venue, arXiv number
+  std::string summary;  ///< what it does, one line
+  std::string needs;    ///< "two views", "a teacher model (--teacher)"
   /// Values of options by name: "published" is the paper's configuration (always applied first), others come on top of it by --profile.
   std::map<std::string, nlohmann::json> profiles;
   std::function<std::shared_ptr<Method>()> make;
 };
 using MethodRegistry = core::Registry<MethodEntry>;
 
-/// A modifier wraps a host method (`--with NAME`): it sees and may change everything that goes in and out of it. Overrides what it needs and
-/// forwards the rest.
+/// A modifier wraps a host method (`--with NAME`): it sees and may change everything that goes in and out of it. Overrides what it needs
+/// and forwards the rest.
 class Modifier : public Method {
  public:
   explicit Modifier(std::shared_ptr<Method> host) : host_(register_module("host", std::move(host))) {}
@@ -146,7 +148,9 @@ class PairMethod : public Method {
   virtual Pair encode(const torch::Tensor& a, const torch::Tensor& b, const Progress& progress) = 0;
   /// The loss of queries and keys, which may be more rows than the batch has.
   virtual Outcome compare(const Pair& pair, const Progress& progress) = 0;
-  Outcome step(const Views& views, const Progress& progress) override { return compare(encode(views.x.at(0), views.x.at(1), progress), progress); }
+  Outcome step(const Views& views, const Progress& progress) override {
+    return compare(encode(views.x.at(0), views.x.at(1), progress), progress);
+  }
 };
 
 }  // namespace selfsight::train

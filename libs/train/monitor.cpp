@@ -18,17 +18,22 @@ std::optional<std::string> CollapseMonitor::look(double spread, double loss, dou
   low_ = spread < 0.02 ? low_ + 1 : 0;
   uniform_ = uniform_loss > 0 && std::abs(loss - uniform_loss) < 1e-3 * uniform_loss ? uniform_ + 1 : 0;
   if (low_ == patience)
-    return fmt::format("the features have collapsed: all embeddings of a batch are nearly the same (spread {:.4f}, 1 is even). Usual causes: learning rate too high, "
-                       "momentum or stop-gradient missing, batch too small",
-                       spread);
+    return fmt::format(
+        "the features have collapsed: all embeddings of a batch are nearly the same (spread {:.4f}, 1 is even). Usual causes: learning "
+        "rate too high, "
+        "momentum or stop-gradient missing, batch too small",
+        spread);
   if (uniform_ == patience)
-    return fmt::format("the loss stays at {:.4f} = ln K, the loss of a network that says the same of every image. Usual causes: learning rate too high or warm-up too "
-                       "short, temperature too high, or bad input",
-                       uniform_loss);
+    return fmt::format(
+        "the loss stays at {:.4f} = ln K, the loss of a network that says the same of every image. Usual causes: learning rate too high or "
+        "warm-up too "
+        "short, temperature too high, or bad input",
+        uniform_loss);
   return std::nullopt;
 }
 
-OnlineKnn::OnlineKnn(std::shared_ptr<const data::Source> source, std::int64_t bank, std::int64_t queries, std::int64_t k, double temperature, std::uint64_t seed)
+OnlineKnn::OnlineKnn(std::shared_ptr<const data::Source> source, std::int64_t bank, std::int64_t queries, std::int64_t k,
+                     double temperature, std::uint64_t seed)
     : source_(std::move(source)), k_(k), temperature_(temperature) {
   const auto labels = data::labels_of(*source_);
   std::vector<std::int64_t> labelled;
@@ -46,8 +51,8 @@ OnlineKnn::OnlineKnn(std::shared_ptr<const data::Source> source, std::int64_t ba
   k_ = std::min(k_, bank);
 }
 
-OnlineKnn::Result OnlineKnn::evaluate(nn::Backbone& backbone, const Normalisation& normalisation, std::int64_t size, const torch::Device& device,
-                                      std::int64_t workers) const {
+OnlineKnn::Result OnlineKnn::evaluate(nn::Backbone& backbone, const Normalisation& normalisation, std::int64_t size,
+                                      const torch::Device& device, std::int64_t workers) const {
   EmbedOptions options;
   options.workers = workers;
   const auto bank = embed(backbone, normalisation, size, source_, bank_, device, options);

@@ -12,8 +12,8 @@ namespace selfsight::train {
 /// Watches the spread of the embeddings and the loss for collapse and says so in words, once for each cause.
 class CollapseMonitor {
  public:
-  /// `embedding`: N x D. Returns the mean over dimensions of the standard deviation of the L2-normalised rows times sqrt(D): 1 for rows spread
-  /// evenly over the sphere, 0 when all are the same (the gauge of SimSiam, section 4.1).
+  /// `embedding`: N x D. Returns the mean over dimensions of the standard deviation of the L2-normalised rows times sqrt(D): 1 for rows
+  /// spread evenly over the sphere, 0 when all are the same (the gauge of SimSiam, section 4.1).
   double spread(const torch::Tensor& embedding);
   /// A sentence when something looks collapsed, after `patience` looks in a row; nullopt otherwise.
   std::optional<std::string> look(double spread, double loss, double uniform_loss);
@@ -27,14 +27,16 @@ class CollapseMonitor {
 class OnlineKnn {
  public:
   /// Draws up to `bank` + `queries` labelled samples. Without labels `usable()` is false.
-  OnlineKnn(std::shared_ptr<const data::Source> source, std::int64_t bank, std::int64_t queries, std::int64_t k, double temperature, std::uint64_t seed);
+  OnlineKnn(std::shared_ptr<const data::Source> source, std::int64_t bank, std::int64_t queries, std::int64_t k, double temperature,
+            std::uint64_t seed);
   [[nodiscard]] bool usable() const { return !bank_.empty(); }
   struct Result {
     double accuracy = 0;        ///< share of queries, 0..1
     double effective_rank = 0;  ///< of the queries' features
     double spread = 0;          ///< as CollapseMonitor::spread
   };
-  Result evaluate(nn::Backbone& backbone, const Normalisation& normalisation, std::int64_t size, const torch::Device& device, std::int64_t workers) const;
+  Result evaluate(nn::Backbone& backbone, const Normalisation& normalisation, std::int64_t size, const torch::Device& device,
+                  std::int64_t workers) const;
 
  private:
   std::shared_ptr<const data::Source> source_;

@@ -84,6 +84,7 @@ void Optimizer::update(const ParameterGroup& group, std::vector<Slot>& slots, do
                       /*amsgrad=*/false, /*maximize=*/false);
   } else {
     // A momentum that starts at zero equals PyTorch's first step (momentum = gradient) because there is no dampening.
+    if (options_.momentum == 0) first.clear();  // the kernel takes no buffers then
     at::_fused_sgd_(parameters, grads, first, lars ? 0.0 : decay, options_.momentum, lr, /*dampening=*/0.0, /*nesterov=*/false,
                     /*maximize=*/false, /*is_first_step=*/false);
   }
@@ -121,7 +122,8 @@ void Optimizer::load(const std::map<std::string, torch::Tensor>& state) {
       take("second", slot.second, true);
       take("steps", slot.steps, false);
     }
-  if (used != state.size()) core::fail(core::Exit::bad_data, "optimizer state holds {} tensors of which only {} belong to this network", state.size(), used);
+  if (used != state.size())
+    core::fail(core::Exit::bad_data, "optimizer state holds {} tensors of which only {} belong to this network", state.size(), used);
 }
 
 }  // namespace selfsight::train

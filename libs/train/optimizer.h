@@ -15,18 +15,18 @@ namespace selfsight::train {
 /// Parameters that share their rules. A method may return several; the defaults give weights and 1-D parameters one each.
 struct ParameterGroup {
   std::vector<std::pair<std::string, torch::Tensor>> parameters;
-  double lr_scale = 1.0;      ///< factor on the scheduled learning rate
-  double decay_scale = 1.0;   ///< factor on the scheduled weight decay; 0 for norms and biases
-  bool adapt = true;          ///< LARS: scale by the trust ratio; false for norms and biases
-  bool fixed_lr = false;      ///< the schedule does not apply: lr_scale times the peak rate throughout (SimSiam's predictor)
+  double lr_scale = 1.0;     ///< factor on the scheduled learning rate
+  double decay_scale = 1.0;  ///< factor on the scheduled weight decay; 0 for norms and biases
+  bool adapt = true;         ///< LARS: scale by the trust ratio; false for norms and biases
+  bool fixed_lr = false;     ///< the schedule does not apply: lr_scale times the peak rate throughout (SimSiam's predictor)
 };
 
 struct OptimizerOptions {
   std::string optimizer = "sgd";
-  double momentum = 0.9;      ///< SGD and LARS
+  double momentum = 0.9;                              ///< SGD and LARS
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  ///< AdamW
-  double trust = 0.001;       ///< LARS (You et al. 2017)
-  bool exclude_1d = true;     ///< no weight decay (and no trust ratio) for norms and biases
+  double trust = 0.001;                               ///< LARS (You et al. 2017)
+  bool exclude_1d = true;                             ///< no weight decay (and no trust ratio) for norms and biases
   void describe(core::Options& options);
 };
 

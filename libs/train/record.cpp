@@ -2,9 +2,9 @@
 
 #include "core/error.h"
 
+#include <unistd.h>
 #include <cerrno>
 #include <cstring>
-#include <unistd.h>
 
 namespace selfsight::train {
 
@@ -12,7 +12,8 @@ Record::Record(core::fs::path path, std::int64_t bytes) : path_(std::move(path))
   std::error_code error;
   const auto size = static_cast<std::int64_t>(core::fs::exists(path_) ? core::fs::file_size(path_, error) : 0);
   if (size < bytes)
-    core::fail(core::Exit::bad_data, "{}: has {} bytes where the checkpoint remembers {}; it was changed from outside", path_.string(), size, bytes);
+    core::fail(core::Exit::bad_data, "{}: has {} bytes where the checkpoint remembers {}; it was changed from outside", path_.string(),
+               size, bytes);
   file_.reset(std::fopen(path_.c_str(), "ab"));
   if (!file_ || ::ftruncate(::fileno(file_.get()), bytes) != 0)
     core::fail(core::Exit::cannot_create, "{}: {}", path_.string(), std::strerror(errno));
@@ -25,7 +26,8 @@ void Record::write(const nlohmann::json& line) {
 }
 
 std::int64_t Record::sync() {
-  if (std::fflush(file_.get()) != 0 || ::fsync(::fileno(file_.get())) != 0) core::fail(core::Exit::io, "{}: {}", path_.string(), std::strerror(errno));
+  if (std::fflush(file_.get()) != 0 || ::fsync(::fileno(file_.get())) != 0)
+    core::fail(core::Exit::io, "{}: {}", path_.string(), std::strerror(errno));
   return static_cast<std::int64_t>(core::fs::file_size(path_));
 }
 

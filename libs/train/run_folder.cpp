@@ -2,11 +2,11 @@
 
 #include "core/error.h"
 
-#include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
+#include <cerrno>
+#include <cstring>
 
 namespace selfsight::train {
 
@@ -14,7 +14,9 @@ namespace fs = core::fs;
 
 std::string difference(const nlohmann::json& there, const nlohmann::json& here) {
   std::string out;
-  const auto text = [](const nlohmann::json& object, const std::string& key) { return object.contains(key) ? object.at(key).dump() : "absent"; };
+  const auto text = [](const nlohmann::json& object, const std::string& key) {
+    return object.contains(key) ? object.at(key).dump() : "absent";
+  };
   nlohmann::json keys = there;
   keys.update(here);
   for (const auto& [key, ignored] : keys.items()) {
@@ -38,13 +40,15 @@ RunFolder::RunFolder(fs::path path, const nlohmann::json& identity) : path_(std:
   char host[256] = "unknown host";
   ::gethostname(host, sizeof host - 1);
   const std::string owner = fmt::format("process {} on {}", ::getpid(), host);
-  if (::ftruncate(lock_, 0) != 0 || ::pwrite(lock_, owner.data(), owner.size(), 0) < 0) core::fail(core::Exit::io, "{}: {}", lock.string(), std::strerror(errno));
+  if (::ftruncate(lock_, 0) != 0 || ::pwrite(lock_, owner.data(), owner.size(), 0) < 0)
+    core::fail(core::Exit::io, "{}: {}", lock.string(), std::strerror(errno));
 
   if (fs::exists(config)) {
     const auto there = nlohmann::json::parse(core::read_text(config), nullptr, /*allow_exceptions=*/false);
     if (!there.is_object()) core::fail(core::Exit::bad_data, "{}: damaged; remove the folder to start over", config.string());
     if (const std::string change = difference(there, identity); !change.empty())
-      core::fail(core::Exit::usage, "{}: belongs to a run with another configuration ({}); choose another folder with -o or remove it", path_.string(), change);
+      core::fail(core::Exit::usage, "{}: belongs to a run with another configuration ({}); choose another folder with -o or remove it",
+                 path_.string(), change);
   } else {
     core::write_atomically(config, identity.dump(1) + "\n");
   }

@@ -13,8 +13,9 @@ Normalisation usual_normalisation(std::int64_t channels) {
 
 torch::Tensor to_tensor(const data::ViewBatch& view, const Normalisation& normalisation, const torch::Device& device) {
   // from_blob does not own the pixels: the copy to float (or to the device) below ends the borrowing.
-  const auto pixels = torch::from_blob(const_cast<std::uint8_t*>(view.pixels.data()), {view.count, view.height, view.width, view.channels}, torch::kUInt8)
-                          .permute({0, 3, 1, 2});
+  const auto pixels =
+      torch::from_blob(const_cast<std::uint8_t*>(view.pixels.data()), {view.count, view.height, view.width, view.channels}, torch::kUInt8)
+          .permute({0, 3, 1, 2});
   const auto per_channel = [&](const std::vector<double>& values) {
     return torch::tensor(values, torch::kFloat64).to(torch::kFloat32).view({1, -1, 1, 1}).to(device);
   };
@@ -25,7 +26,8 @@ torch::Tensor to_tensor(const data::ViewBatch& view, const Normalisation& normal
 torch::Device open_device(const std::string& name) {
   const bool cuda = name.starts_with("cuda");
   if (cuda && dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr)
-    core::fail(core::Exit::usage, "--device {}: the CUDA half of LibTorch cannot be loaded ({}); build with the cuda preset", name, dlerror());
+    core::fail(core::Exit::usage, "--device {}: the CUDA half of LibTorch cannot be loaded ({}); build with the cuda preset", name,
+               dlerror());
   try {
     const torch::Device device(name);
     if (cuda && !torch::cuda::is_available()) core::fail(core::Exit::usage, "--device {}: no CUDA device is available", name);

@@ -33,7 +33,9 @@ void TrainOptions::describe(core::Options& o) {
   o.add("checkpoint-epochs", &checkpoint_epochs, "epochs between checkpoints; 0: none by epochs").range(0).runtime();
   o.add("checkpoint-steps", &checkpoint_steps, "updates between checkpoints; 0: none by updates").range(0).runtime();
   o.add("keep", &keep, "checkpoints kept").range(1, 1000).runtime();
-  o.add("time-limit", &time_limit, "minutes after which the run writes a checkpoint and ends with exit code 75; 0: none").range(0).runtime();
+  o.add("time-limit", &time_limit, "minutes after which the run writes a checkpoint and ends with exit code 75; 0: none")
+      .range(0)
+      .runtime();
 }
 
 }  // namespace selfsight::train

@@ -132,7 +132,8 @@ Trainer::Trainer(Run& run, const RunFolder& folder)
   optimizer_ = std::make_unique<Optimizer>(method_.parameter_groups(run.optimizer), run.optimizer);
   loader_ = std::make_unique<data::Loader>(std::vector{set_.source()}, views, options_.seed, run.loader);
   if (options_.knn_every > 0)
-    knn_ = std::make_unique<OnlineKnn>(set_.source(), options_.knn_bank, options_.knn_queries, options_.knn_k, options_.knn_temperature, options_.seed);
+    knn_ = std::make_unique<OnlineKnn>(set_.source(), options_.knn_bank, options_.knn_queries, options_.knn_k, options_.knn_temperature,
+                                       options_.seed);
 }
 
 /// Takes over everything from the newest checkpoint, or starts afresh.
@@ -167,8 +168,13 @@ void Trainer::checkpoint() {
   state.step = progress_.step;
   for (const auto& [name, tensor] : nn::named_state(method_)) state.tensors.emplace("method/" + name, tensor);
   for (const auto& [name, tensor] : optimizer_->state()) state.tensors.emplace("optimizer/" + name, tensor);
-  state.facts = {{"metrics_bytes", metrics_->sync()}, {"timings_bytes", timings_->sync()}, {"loss_scale", loss_scale_}, {"scale_age", scale_age_},
-                 {"epoch_loss", epoch_loss_},         {"epoch_steps", epoch_steps_},       {"seconds", seconds_before_ + core::monotonic_seconds() - started_}};
+  state.facts = {{"metrics_bytes", metrics_->sync()},
+                 {"timings_bytes", timings_->sync()},
+                 {"loss_scale", loss_scale_},
+                 {"scale_age", scale_age_},
+                 {"epoch_loss", epoch_loss_},
+                 {"epoch_steps", epoch_steps_},
+                 {"seconds", seconds_before_ + core::monotonic_seconds() - started_}};
   checkpoints_.save(state);
   saved_ = core::monotonic_seconds();
 }
@@ -179,7 +185,8 @@ void Trainer::stop_if_asked() {
   const int signal = core::stop_signal();
   if (signal == 0) return;
   checkpoint();
-  core::fail(core::Exit::interrupted, "stopped by signal {} at step {} of {}; the same command goes on from there", signal, progress_.step, progress_.total_steps);
+  core::fail(core::Exit::interrupted, "stopped by signal {} at step {} of {}; the same command goes on from there", signal, progress_.step,
+             progress_.total_steps);
 }
 
 /// Forward and backward of one batch. The returned loss is detached and not scaled.
@@ -236,7 +243,8 @@ void Trainer::roll_back_or_fail() {
   non_finite_ = 0;
   if (rollbacks_++ == most_rollbacks || !checkpoints_.newest())
     core::fail(core::Exit::bad_data,
-               "the loss stays non-finite at step {} (after {} returns to a checkpoint). Usual causes: learning rate {:.4g} too high for this batch, fp16 overflow (try "
+               "the loss stays non-finite at step {} (after {} returns to a checkpoint). Usual causes: learning rate {:.4g} too high for "
+               "this batch, fp16 overflow (try "
                "--precision bf16), or images that are all the same",
                progress_.step, rollbacks_ - 1, peak_lr_);
   core::log_warning("the loss stays non-finite: going back to the last checkpoint");
@@ -262,7 +270,8 @@ void Trainer::update(std::int64_t number) {
   if (gradients_usable(loss)) {
     method_.after_backward(progress_);
     if (options_.clip > 0) torch::nn::utils::clip_grad_norm_(method_.parameters(), options_.clip);
-    const double decay = options_.weight_decay_end < 0 ? options_.weight_decay : cosine(options_.weight_decay, options_.weight_decay_end, progress_.share());
+    const double decay =
+        options_.weight_decay_end < 0 ? options_.weight_decay : cosine(options_.weight_decay, options_.weight_decay_end, progress_.share());
     optimizer_->step(lr, peak_lr_, decay);
     method_.after_update(progress_);
     epoch_loss_ += loss;
@@ -319,7 +328,8 @@ void Trainer::epoch(std::int64_t number) {
       embedding.progress = true;
       embedding.title = stage;
       const double begin = core::monotonic_seconds();
-      auto embedded = embed(network, set_.normalisation(), method_.views(set_.image()).at(0).recipe.size, set_.source(), {}, device_, embedding);
+      auto embedded =
+          embed(network, set_.normalisation(), method_.views(set_.image()).at(0).recipe.size, set_.source(), {}, device_, embedding);
       timings_->write({{"type", "stage"}, {"stage", stage}, {"epoch", number}, {"seconds", core::monotonic_seconds() - begin}});
       return embedded;
     };
@@ -350,13 +360,14 @@ void Trainer::finish_epoch(std::int64_t number) {
   const bool last = progress_.step >= progress_.total_steps;
   if (knn_ && knn_->usable() && ((number + 1) % options_.knn_every == 0 || last)) {
     const double begin = core::monotonic_seconds();
-    const auto result = knn_->evaluate(*method_.backbone(), set_.normalisation(), method_.views(set_.image()).at(0).recipe.size, device_, run_.loader.workers);
+    const auto result = knn_->evaluate(*method_.backbone(), set_.normalisation(), method_.views(set_.image()).at(0).recipe.size, device_,
+                                       run_.loader.workers);
     line["knn"] = result.accuracy;
     line["effective_rank"] = result.effective_rank;
     line["feature_spread"] = result.spread;
     timings_->write({{"type", "stage"}, {"stage", "online kNN"}, {"epoch", number + 1}, {"seconds", core::monotonic_seconds() - begin}});
-    core::log_info("epoch {}/{}: loss {:.4f}, online kNN {:.1f} %, effective rank {:.1f}", number + 1, options_.epochs, line.value("loss", 0.0), 100 * result.accuracy,
-                   result.effective_rank);
+    core::log_info("epoch {}/{}: loss {:.4f}, online kNN {:.1f} %, effective rank {:.1f}", number + 1, options_.epochs,
+                   line.value("loss", 0.0), 100 * result.accuracy, result.effective_rank);
   } else {
     core::log_info("epoch {}/{}: loss {:.4f}", number + 1, options_.epochs, line.value("loss", 0.0));
   }
@@ -418,8 +429,9 @@ manifest::Model Trainer::export_model() {
 
 manifest::Model Trainer::train() {
   restore();
-  core::log_info("{}: {} images, {} epochs of {} steps, batch {}{}, learning rate {:.4g} ({} x {} / {}), {}", run_.method, set_.samples(), options_.epochs,
-                 progress_.steps_per_epoch, options_.batch, options_.accumulate > 1 ? fmt::format(" x {}", options_.accumulate) : "", peak_lr_, options_.lr,
+  core::log_info("{}: {} images, {} epochs of {} steps, batch {}{}, learning rate {:.4g} ({} x {} / {}), {}", run_.method, set_.samples(),
+                 options_.epochs, progress_.steps_per_epoch, options_.batch,
+                 options_.accumulate > 1 ? fmt::format(" x {}", options_.accumulate) : "", peak_lr_, options_.lr,
                  options_.batch * options_.accumulate, std::max<std::int64_t>(options_.lr_batch, 1), options_.device);
   bar_ = std::make_unique<core::Progress>(run_.method, progress_.total_steps, "steps");
   bar_->advance(progress_.step);

@@ -14,41 +14,41 @@ namespace selfsight::train {
 struct TrainOptions {
   // Budget
   std::int64_t epochs = 200;
-  std::int64_t max_steps = 0;        ///< 0: all epochs
+  std::int64_t max_steps = 0;  ///< 0: all epochs
   std::int64_t batch = 256;
-  std::int64_t accumulate = 1;       ///< batches per update
+  std::int64_t accumulate = 1;  ///< batches per update
   std::uint64_t seed = 0;
   std::string split = "train";
-  std::int64_t images = 0;           ///< use this many images of the split (seeded, stratified by nothing); 0: all
+  std::int64_t images = 0;  ///< use this many images of the split (seeded, stratified by nothing); 0: all
   // Schedule
-  double lr = 0.03;                  ///< at `lr_batch` images an update; scaled linearly
-  std::int64_t lr_batch = 256;       ///< 0: no scaling
+  double lr = 0.03;             ///< at `lr_batch` images an update; scaled linearly
+  std::int64_t lr_batch = 256;  ///< 0: no scaling
   double min_lr = 0.0;
   double warmup_epochs = 0.0;
   double weight_decay = 1e-4;
-  double weight_decay_end = -1;      ///< cosine from weight_decay to this; negative: constant
-  double clip = 0.0;                 ///< global gradient norm; 0: off
-  std::string precision = "fp32";    ///< fp32, bf16, fp16 (autocast)
+  double weight_decay_end = -1;    ///< cosine from weight_decay to this; negative: constant
+  double clip = 0.0;               ///< global gradient norm; 0: off
+  std::string precision = "fp32";  ///< fp32, bf16, fp16 (autocast)
   // Running
   std::string device = "cpu";
-  std::int64_t threads = 0;          ///< of LibTorch; 0: all processors
+  std::int64_t threads = 0;  ///< of LibTorch; 0: all processors
   std::int64_t log_every = 20;
-  std::int64_t knn_every = 1;        ///< epochs; 0: off
+  std::int64_t knn_every = 1;  ///< epochs; 0: off
   std::int64_t knn_k = 20, knn_bank = 10000, knn_queries = 2000;
   double knn_temperature = 0.07;
-  double checkpoint_minutes = 10;    ///< 0: at epoch ends only
+  double checkpoint_minutes = 10;      ///< 0: at epoch ends only
   std::int64_t checkpoint_epochs = 0;  ///< also every so many epochs; 0: off
-  std::int64_t checkpoint_steps = 0; ///< also every so many steps; 0: off
-  std::int64_t keep = 2;             ///< checkpoints kept
-  double time_limit = 0;             ///< minutes after which a checkpoint is written and the run ends with 75; 0: none
+  std::int64_t checkpoint_steps = 0;   ///< also every so many steps; 0: off
+  std::int64_t keep = 2;               ///< checkpoints kept
+  double time_limit = 0;               ///< minutes after which a checkpoint is written and the run ends with 75; 0: none
 
   void describe(core::Options& options);
 };
 
 /// Everything of one run that its main composes.
 struct Run {
-  std::string method;                ///< with modifiers: "hallucinator(simclr)"
-  std::shared_ptr<Method> network;   ///< options set, not built
+  std::string method;               ///< with modifiers: "hallucinator(simclr)"
+  std::shared_ptr<Method> network;  ///< options set, not built
   nn::BackboneOptions backbone;
   TrainOptions train;
   OptimizerOptions optimizer;
@@ -72,8 +72,9 @@ nlohmann::json profile_values(const MethodEntry& entry, const std::string& chose
 nlohmann::json identity_of(const Run& run, const core::Options& options);
 
 /// Trains, or goes on from the newest checkpoint in the folder, or returns the finished run's manifest at once.
-/// The folder then holds model.json's payload: weights.safetensors, metrics.jsonl (the same bytes for the same run), timings.jsonl, views.png.
-/// Errors: usage (folder of another configuration, batch larger than the split), bad_data, io; interrupted after a stop signal's checkpoint.
+/// The folder then holds model.json's payload: weights.safetensors, metrics.jsonl (the same bytes for the same run), timings.jsonl,
+/// views.png. Errors: usage (folder of another configuration, batch larger than the split), bad_data, io; interrupted after a stop signal's
+/// checkpoint.
 manifest::Model pretrain(Run& run);
 
 }  // namespace selfsight::train

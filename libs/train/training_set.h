@@ -11,7 +11,8 @@ namespace selfsight::train {
 
 class TrainingSet {
  public:
-  /// Opens `split`; `images` > 0 keeps that many of it, drawn by `seed`. Errors: bad_data (no such split, empty), usage (more images than there are).
+  /// Opens `split`; `images` > 0 keeps that many of it, drawn by `seed`. Errors: bad_data (no such split, empty), usage (more images than
+  /// there are).
   TrainingSet(const manifest::Dataset& dataset, const std::string& split, std::int64_t images, std::uint64_t seed);
 
   [[nodiscard]] const std::shared_ptr<const data::Source>& source() const { return source_; }

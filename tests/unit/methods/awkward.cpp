@@ -109,15 +109,17 @@ class Doubling : public train::Modifier {
 
 void register_awkward() {
   static const bool done = [] {
-    train::MethodRegistry::instance().add("awkward", {.title = "Awkward",
-                                                      .paper = "none",
-                                                      .summary = "test",
-                                                      .needs = "a teacher",
-                                                      .profiles = {{"published", {{"lr", 0.01}}}, {"small", {{"arch", "resnet10"}, {"view-blur", 0.0}}}},
-                                                      .make = [] { return std::make_shared<Awkward>(); }});
-    train::ModifierRegistry::instance().add("doubling", {.title = "Doubling", .paper = "none", .summary = "test", .make = [](std::shared_ptr<train::Method> host) {
-                                                           return std::make_shared<Doubling>(std::move(host));
-                                                         }});
+    train::MethodRegistry::instance().add(
+        "awkward", {.title = "Awkward",
+                    .paper = "none",
+                    .summary = "test",
+                    .needs = "a teacher",
+                    .profiles = {{"published", {{"lr", 0.01}}}, {"small", {{"arch", "resnet10"}, {"view-blur", 0.0}}}},
+                    .make = [] { return std::make_shared<Awkward>(); }});
+    train::ModifierRegistry::instance().add(
+        "doubling", {.title = "Doubling", .paper = "none", .summary = "test", .make = [](std::shared_ptr<train::Method> host) {
+                       return std::make_shared<Doubling>(std::move(host));
+                     }});
     return true;
   }();
   REQUIRE(done);

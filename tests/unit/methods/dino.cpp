@@ -8,7 +8,8 @@ using namespace selfsight;
 using test::Built;
 
 namespace {
-const nlohmann::json tiny = {{"outputs", 32}, {"hidden", 24}, {"bottleneck", 8}, {"locals", 1}, {"local-size", 8}, {"ema", 0.996}, {"clip-each", 0.0}};
+const nlohmann::json tiny = {{"outputs", 32},   {"hidden", 24}, {"bottleneck", 8}, {"locals", 1},
+                             {"local-size", 8}, {"ema", 0.996}, {"clip-each", 0.0}};
 const std::vector<torch::Tensor> views() { return {Built::images(1), Built::images(2), Built::images(3, 8)}; }
 }  // namespace
 

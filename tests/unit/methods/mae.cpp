@@ -10,7 +10,7 @@ TEST_CASE("mae: 49 of 196 patches stay, the mask counts the rest, restore invert
   const auto masking = methods::random_masking(noise, 0.75);
   CHECK(masking.keep.size(1) == 49);
   CHECK(torch::equal(masking.mask.sum(1), torch::full({3}, 147.0)));
-  const torch::Tensor shuffle = noise.argsort(1);
+  const torch::Tensor shuffle = noise.argsort(int64_t{1});
   CHECK(torch::equal(shuffle.gather(1, masking.restore), torch::arange(196).expand({3, 196})));
   CHECK(masking.mask.gather(1, masking.keep).sum().item<double>() == 0.0);  // 0: kept
   CHECK(methods::random_masking(noise, 0.0).keep.size(1) == 196);
@@ -58,7 +58,8 @@ TEST_CASE("mae: the decoder sees projected tokens where patches stayed and the m
       CHECK(torch::allclose(seen[n][1 + place], projected[n][1 + i], 1e-5, 1e-6));
     }
     for (int place = 0; place < 16; ++place)
-      if (masking.mask[n][place].item<float>() == 1.0F) CHECK(torch::allclose(seen[n][1 + place], state.at("mask_token")[0][0], 1e-5, 1e-6));
+      if (masking.mask[n][place].item<float>() == 1.0F)
+        CHECK(torch::allclose(seen[n][1 + place], state.at("mask_token")[0][0], 1e-5, 1e-6));
   }
 }
 

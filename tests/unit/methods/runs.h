@@ -24,8 +24,17 @@ inline train::Run make_run(const std::string& method, const fs::path& folder, co
   const bool vit = values.at("arch").get<std::string>().starts_with("vit");
   if (vit) values.update({{"depth", 2}, {"vit-dim", 48}, {"vit-heads", 3}, {"patch", 7}});
   if (!vit) values.update({{"arch", "resnet10"}, {"stem", "stride2"}, {"width", 0.25}});
-  values.update({{"images", 512}, {"batch", 64}, {"epochs", 2}, {"warmup-epochs", 0}, {"log-every", 1}, {"knn-every", 0}, {"workers", 2}, {"checkpoint-minutes", 0}});
-  for (const auto& [name, value] : nlohmann::json{{"queue", 128}, {"prototypes", 20}, {"hidden", 64}, {"outputs", 64}, {"locals", 2}, {"freeze-prototypes", 4}}.items())
+  values.update({{"images", 512},
+                 {"batch", 64},
+                 {"epochs", 2},
+                 {"warmup-epochs", 0},
+                 {"log-every", 1},
+                 {"knn-every", 0},
+                 {"workers", 2},
+                 {"checkpoint-minutes", 0}});
+  const nlohmann::json tiny = {{"queue", 128},  {"prototypes", 20}, {"hidden", 64},
+                               {"outputs", 64}, {"locals", 2},      {"freeze-prototypes", 4}};
+  for (const auto& [name, value] : tiny.items())
     if (options.find(name) != nullptr && !(name == "queue" && values.value("queue", 0) == 0)) values[name] = value;
   values.update(overrides);
   options.set_json(values, "test");

@@ -14,7 +14,8 @@ TEST_CASE("simclr: identical embeddings cost ln(2N - 1), and swapping the views 
   CHECK(pair->compare({same, same}, built.progress).loss.item<double>() == doctest::Approx(6.23637).epsilon(1e-5));
   torch::manual_seed(2);
   const torch::Tensor a = torch::randn({8, 16}), b = torch::randn({8, 16});
-  CHECK(pair->compare({a, b}, built.progress).loss.item<double>() == doctest::Approx(pair->compare({b, a}, built.progress).loss.item<double>()).epsilon(1e-6));
+  CHECK(pair->compare({a, b}, built.progress).loss.item<double>() ==
+        doctest::Approx(pair->compare({b, a}, built.progress).loss.item<double>()).epsilon(1e-6));
   built.step({Built::images(1), Built::images(2)}).loss.backward();
   for (const auto& parameter : built.method->parameters()) CHECK(parameter.grad().defined());  // both views, one network
 }

@@ -128,3 +128,23 @@ TEST_CASE("values carry the decimals that their spread warrants") {
   CHECK(value_text(0.12345, 0.002, "") == "0.1235");
   CHECK(protocol_text({{"k", 20}, {"temperature", 0.07}, {"better", "lower"}}) == "k 20, temperature 0.07");
 }
+
+TEST_CASE("draws made with other seeds do not pair across manifests") {
+  Cell a{{{0, "", 10, {9, 11}, "1"}}, ""}, b{{{1, "", 5, {4, 6}, "2"}}, ""};
+  CHECK(difference(a, b).over == "unpaired");
+  b.runs[0].draws = "1";
+  CHECK(difference(a, b).over == "paired draws");
+}
+
+TEST_CASE("rows that are differences of others make no column, long protocols are cut under their number only") {
+  Json protocol = {{"labels", 60000}, {"classifier", "softmax"}, {"epochs", 100}};
+  protocol["chosen on"] = "5000 of the samples of train, held out; then trained on all";
+  protocol["learning rates tried"] = {0.1, 0.3, 1.0, 3.0, 10.0};
+  Row difference = row("simclr", 6, {5, 7}, {{"labels", 100}, {"pairing", "the same draws of labels for both"}});
+  difference.name += " difference to pixels";
+  const Comparison c = compare({run("simclr", {{"seed", 1}}, {row("simclr", 75, {}, protocol), difference})});
+  REQUIRE(c.columns.size() == 1);
+  CHECK(c.columns[0].protocol.find("learning rates tried 0.1, 0.3") != std::string::npos);
+  CHECK(c.columns[0].protocol.find("labels 60,000") != std::string::npos);
+  CHECK(c.columns[0].brief == "classifier softmax, labels 60,000, epochs 100 …");
+}

@@ -139,6 +139,24 @@ TEST_CASE("a full manifest fills every section") {
   CHECK(html == make_page(material, {}));
 }
 
+TEST_CASE("classes get a section where the metrics hold them, whatever their names") {
+  test::Folder folder;
+  Json json = make_metrics(folder.path());
+  CHECK_FALSE(has(make_page(material_of(json, folder.path()), {}), "id=\"classes\""));
+  const Json facts = {{"subject", "swav"}, {"protocol", "knn"}, {"split", "test"}, {"labels", {"dark", hostile}}};
+  json["per_class"] = facts;
+  json["per_class"]["values"] = {90.0, nullptr};
+  json["confusion"] = facts;
+  json["confusion"]["counts"] = {{18, 2}, {5, 15}};
+  const std::string html = make_page(material_of(json, folder.path()), {});
+  CHECK(has(html, "id=\"classes\""));
+  CHECK(has(html, "2 of class dark taken for a&lt;script&gt;"));
+  CHECK(has(html, ">75</td>"));
+  CHECK_FALSE(has(html, "<script>alert"));
+  json["confusion"]["counts"] = {{1}};  // not a square: left out, not a fault
+  CHECK_FALSE(has(make_page(material_of(json, folder.path()), {}), "What each class was taken for"));
+}
+
 TEST_CASE("the page can be about another arm, and names of arms are checked") {
   test::Folder folder;
   const Material material = material_of(make_metrics(folder.path()), folder.path());

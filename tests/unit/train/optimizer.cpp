@@ -104,7 +104,8 @@ TEST_CASE("groups scale rate and decay; a fixed rate ignores the schedule") {
   torch::Tensor a = torch::ones({2}, torch::kFloat64).requires_grad_(), b = torch::ones({2}, torch::kFloat64).requires_grad_();
   train::OptimizerOptions options;
   options.momentum = 0;
-  train::Optimizer optimizer({{.parameters = {{"a", a}}, .lr_scale = 2, .decay_scale = 0}, {.parameters = {{"b", b}}, .fixed_lr = true}}, options);
+  train::Optimizer optimizer({{.parameters = {{"a", a}}, .lr_scale = 2, .decay_scale = 0}, {.parameters = {{"b", b}}, .fixed_lr = true}},
+                             options);
   a.mutable_grad() = torch::ones_like(a);
   b.mutable_grad() = torch::ones_like(b);
   optimizer.step(0.1, 0.5, 0.2);

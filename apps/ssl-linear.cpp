@@ -1,0 +1,72 @@
+// ssl-linear: judges a model by what its features are good for, from a model manifest to a metrics manifest.
+#include "core/progress.h"
+#include "core/tool.h"
+#include "manifest/manifest.h"
+#include "tasks/probe.h"
+#include "train/versions.h"
+
+#include <nlohmann/json.hpp>
+
+using namespace selfsight;
+
+namespace {
+
+core::ToolInfo tool_info() {
+  return {.name = "ssl-linear",
+          .purpose =
+              "Judges the features of a model: linear probe, weighted kNN, few labels, fine-tuning, each beside baselines, and writes a "
+              "metrics manifest.",
+          .usage = "ssl-linear [options] [MODEL.json|-]",
+          .examples =
+              {"ssl-linear runs/simclr/model.json --baseline pixels,untrained > metrics.json",
+               "ssl-linear runs/dino/model.json --protocol few-labels --labels 100,1% --draws 10 -o probes/dino | ssl-report -o page.html",
+               "ssl-linear runs/mae/model.json --protocol fine-tune --layer-decay 0.75 --fine-tune-epochs 50 -o probes/mae"},
+          .see_also = {"ssl-pretrain", "ssl-embed", "ssl-report"},
+          .versions = train::versions()};
+}
+
+/// Options that belong to the tool rather than to the probes.
+struct ToolOptions {
+  std::string dataset, folder;
+  bool no_provenance = false;
+
+  void describe(core::Options& o) {
+    o.group("Input and output");
+    o.add("dataset", &dataset, "data set manifest, when it is not the one that the model was trained on").metavar("FILE");
+    o.add("output", &folder, "folder of metrics.json and the features (default: 'linear' in the model's folder)")
+        .letter('o')
+        .metavar("DIR")
+        .runtime();
+    o.add("no-provenance", &no_provenance, "leave out of the manifest what differs between two runs of one command").runtime();
+  }
+};
+
+void linear(core::CommandLine& cli) {
+  ToolOptions tool;
+  tasks::ProbeOptions options;
+  tool.describe(cli.options());
+  options.describe(cli.options());
+  cli.parse();
+  const double begin = core::monotonic_seconds();
+
+  const manifest::Document document = manifest::read_document(cli.input());
+  const auto model = manifest::from_json<manifest::Model>(document.json, document.folder, document.origin);
+  std::vector<manifest::Json> inputs{manifest::input_entry("model", document.origin, document.json)};
+  manifest::Dataset dataset = model.dataset;
+  if (!tool.dataset.empty()) {
+    const manifest::Document other = manifest::read_document(tool.dataset);
+    dataset = manifest::from_json<manifest::Dataset>(other.json, other.folder, other.origin);
+    inputs.push_back(manifest::input_entry("dataset", other.origin, other.json));
+  }
+
+  const auto folder = std::filesystem::absolute(tool.folder.empty() ? document.folder / "linear" : std::filesystem::path(tool.folder));
+  manifest::Metrics metrics = tasks::probe(model, dataset, options, folder);
+  metrics.extra["config"] = cli.options().values(/*identity_only=*/true);
+  metrics.inputs = inputs;
+  manifest::stamp(metrics, "ssl-linear", cli.argv(), core::monotonic_seconds() - begin, {.provenance = !tool.no_provenance});
+  manifest::emit(to_json(metrics, folder), folder / "metrics.json");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return core::run_tool(argc, argv, tool_info(), linear); }

@@ -1,0 +1,181 @@
+#include "tasks/probe_subject.h"
+
+#include "core/digest.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "manifest/safetensors.h"
+#include "nn/state.h"
+
+namespace selfsight::tasks {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::int64_t most_pixels_a_side = 64;  ///< a linear classifier on more pixels says little and takes gigabytes
+
+nn::BackboneOptions pixel_options(std::int64_t channels, std::int64_t size) {
+  nn::BackboneOptions options;
+  options.name = "pixels";
+  options.channels = channels;
+  options.image = size;
+  return options;
+}
+
+/// What features of one image depend on: the weights, the layer, how the input is made.
+std::string identity_of(const manifest::Model& model, const std::string& layer, const std::string& weights) {
+  if (weights.empty()) return "";
+  const manifest::Json facts = {{"weights", weights},   {"architecture", model.architecture},
+                                {"mean", model.mean},   {"stddev", model.stddev},
+                                {"input", model.input}, {"layer", layer}};
+  return core::digest_of(std::string_view(facts.dump()));
+}
+
+/// What a baseline shares with the model it is compared to: the form of the input and the data.
+manifest::Json baseline_manifest(const manifest::Model& model, const std::string& name) {
+  manifest::Model out = model;
+  out.method = name;
+  out.weights = {};
+  out.heads = manifest::Json::object();
+  out.training = out.config = nullptr;
+  out.extra = nullptr;
+  out.inputs.clear();
+  out.tool = manifest::Json::object();
+  return to_json(out, out.folder);
+}
+
+/// The key under which features are kept; "" when they cannot be recognised again.
+std::string cache_key(const Subject& subject, const OpenSplit& split) {
+  if (subject.identity.empty() || split.digest.empty()) return "";
+  return core::digest_of(subject.identity + split.name + split.digest);
+}
+
+/// The key of the features in `file`; "" when there are none that can be read.
+std::string stored_key(const fs::path& file) {
+  if (!fs::exists(file)) return "";
+  try {
+    const manifest::Safetensors stored(file);
+    const auto it = stored.metadata().find("key");
+    return it == stored.metadata().end() ? "" : it->second;
+  } catch (const core::Error& error) {
+    core::log_warning("{}; these features are computed again", error.what());
+    return "";
+  }
+}
+
+}  // namespace
+
+PixelBackbone::PixelBackbone(std::int64_t channels, std::int64_t size) : Backbone(pixel_options(channels, size)) {}
+
+nn::Features PixelBackbone::forward(const torch::Tensor& x, const nn::Taps&) {
+  nn::Features out;
+  out.pooled = x.flatten(1);
+  out.map = x;
+  return out;
+}
+
+Subject model_subject(const manifest::Model& model, const std::string& layer) {
+  return {model.method,
+          train::load_pretrained(model),
+          layer,
+          identity_of(model, layer, model.weights.digest),
+          to_json(model, model.folder),
+          /*baseline=*/false};
+}
+
+Subject untrained_subject(const manifest::Model& model, const std::string& layer, std::uint64_t seed) {
+  torch::manual_seed(seed);
+  Subject out{"untrained",
+              {nn::make_backbone(nn::backbone_options(model.architecture)), {model.mean, model.stddev}, model.input.at(0)},
+              layer,
+              "",
+              baseline_manifest(model, "untrained")};
+  out.network.backbone->eval();
+  return out;
+}
+
+Subject pixel_subject(const manifest::Model& model) {
+  const std::int64_t channels = model.input.at(2), size = std::min(model.input.at(0), most_pixels_a_side);
+  const std::vector<double> none(static_cast<std::size_t>(channels), 0.0), one(static_cast<std::size_t>(channels), 1.0);
+  Subject out{
+      "pixels", {std::make_shared<PixelBackbone>(channels, size), {none, one}, size}, "pixels", "", baseline_manifest(model, "pixels")};
+  out.model["architecture"] = {{"name", "pixels"}, {"image", size}, {"channels", channels}};
+  out.model["feature_dim"] = out.network.backbone->feature_dim();
+  out.model["input"] = {size, size, channels};
+  return out;
+}
+
+OpenSplit open_split(const manifest::Dataset& dataset, const std::string& name, const Subject& subject) {
+  const manifest::Split& split = dataset.split(name);
+  OpenSplit out{name, data::open_split(split), static_cast<std::int64_t>(split.labels.size()), split.digest};
+  if (out.source->size() == 0) core::fail(core::Exit::bad_data, "{}: the split '{}' has no images", dataset.origin, name);
+  const std::int64_t channels = subject.network.backbone->options().channels;
+  if (out.source->channels() != channels)
+    core::fail(core::Exit::bad_data, "{}: the images of split '{}' have {} channel(s), but the model '{}' takes {}", dataset.origin, name,
+               out.source->channels(), subject.name, channels);
+  return out;
+}
+
+train::Embedded embed_split(const Subject& subject, const OpenSplit& split, const EmbedRun& run) {
+  train::EmbedOptions options;
+  options.batch = run.batch;
+  options.workers = run.workers;
+  options.layer = subject.layer == "pixels" ? "pooled" : subject.layer;
+  options.progress = true;
+  options.title = subject.name + ": features of " + split.name;
+  subject.network.backbone->to(run.device);
+  train::Embedded out =
+      train::embed(*subject.network.backbone, subject.network.normalisation, subject.network.size, split.source, {}, run.device, options);
+  const torch::Tensor wrong = torch::isfinite(out.features).all(1).logical_not_().nonzero();
+  if (wrong.size(0) > 0) {
+    const std::int64_t row = wrong[0].item<std::int64_t>();
+    core::fail(core::Exit::bad_data, "{}: the features of {} (and {} more) are not finite: the weights are damaged or training diverged",
+               subject.name, split.source->name(row), wrong.size(0) - 1);
+  }
+  return out;
+}
+
+train::Embedded features_of(const Subject& subject, const OpenSplit& split, const EmbedRun& run, const fs::path& file, bool reuse) {
+  const std::string key = cache_key(subject, split);
+  if (!reuse || key.empty() || stored_key(file) != key) return embed_split(subject, split, run);
+  nn::State state = nn::load_tensors(file);
+  core::log_info("{}: features of {} taken from an earlier run ({})", subject.name, split.name, file.string());
+  return {state.at("features"), state.at("labels"), state.at("index")};
+}
+
+std::string store_features(const Subject& subject, const OpenSplit& split, const train::Embedded& embedded, const fs::path& file) {
+  const std::string key = cache_key(subject, split);
+  if (!key.empty() && stored_key(file) == key) return core::digest_of_file(file);
+  const std::map<std::string, std::string> metadata =
+      key.empty() ? std::map<std::string, std::string>{} : std::map<std::string, std::string>{{"key", key}};
+  return nn::save_tensors(file, {{"features", embedded.features.contiguous()}, {"labels", embedded.labels}, {"index", embedded.index}},
+                          metadata);
+}
+
+manifest::Features save_features(const Subject& subject, const OpenSplit& split, const train::Embedded& embedded,
+                                 const manifest::Dataset& dataset, const fs::path& file) {
+  manifest::Features out;
+  out.folder = file.parent_path();
+  out.split = split.name;
+  out.layer = subject.layer;
+  out.count = embedded.features.size(0);
+  out.dim = embedded.features.size(1);
+  out.data = {file, store_features(subject, split, embedded, file)};
+  out.model = subject.model;
+  out.dataset = to_json(dataset, dataset.folder);
+  return out;
+}
+
+void take_folder(const fs::path& folder, const std::string& tool) {
+  const fs::path mark = folder / ("." + tool);
+  std::error_code error;
+  if (fs::exists(folder, error) && !fs::is_directory(folder, error))
+    core::fail(core::Exit::cannot_create, "{}: is a file, not a folder; choose another with -o", folder.string());
+  if (fs::exists(folder, error) && !fs::is_empty(folder, error) && !fs::exists(mark, error))
+    core::fail(core::Exit::cannot_create, "{}: holds files that {} did not write; choose another folder with -o", folder.string(), tool);
+  core::make_folder(folder);
+  core::write_atomically(mark, std::string_view("This folder is " + tool + "'s: it may write its results over earlier ones.\n"));
+}
+
+}  // namespace selfsight::tasks

@@ -1,0 +1,74 @@
+// Whose features a probe judges: a model, the same architecture with random weights, or the raw pixels.
+#pragma once
+
+#include "data/source.h"
+#include "manifest/manifest.h"
+#include "train/embed.h"
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+namespace selfsight::tasks {
+
+/// The pixels of the input, as a backbone: so that every probe takes them like any other features. It has no parameters.
+class PixelBackbone : public nn::Backbone {
+ public:
+  PixelBackbone(std::int64_t channels, std::int64_t size);
+  nn::Features forward(const torch::Tensor& x, const nn::Taps& taps = {}) override;
+  [[nodiscard]] std::int64_t feature_dim() const override { return options().channels * options().image * options().image; }
+  [[nodiscard]] std::int64_t depth() const override { return 0; }
+  [[nodiscard]] std::int64_t depth_of(const std::string&) const override { return 0; }
+  [[nodiscard]] nn::Taps taps() const override { return {}; }
+};
+
+struct Subject {
+  std::string name;              ///< the method of a model, "untrained", "pixels"
+  train::Pretrained network;     ///< on the CPU, in eval mode
+  std::string layer = "pooled";  ///< what its features are taken from ("pixels" for the pixels)
+  std::string identity;          ///< digest of everything the features depend on beside the images; "" when that is not known
+  manifest::Json model;          ///< the manifest; for a baseline one without weights
+  bool baseline = true;
+};
+
+/// Errors: as train::load_pretrained.
+Subject model_subject(const manifest::Model& model, const std::string& layer);
+/// The model's architecture with weights drawn by `seed`.
+Subject untrained_subject(const manifest::Model& model, const std::string& layer, std::uint64_t seed);
+/// The evaluation view of the model's input size (at most 64 x 64), values 0 to 1.
+Subject pixel_subject(const manifest::Model& model);
+
+/// One split, opened, with the facts that messages and digests need.
+struct OpenSplit {
+  std::string name;
+  std::shared_ptr<const data::Source> source;
+  std::int64_t class_names = 0;
+  std::string digest;  ///< of its content; "" when the data set does not say
+};
+/// Errors: bad_data (no such split, no images, channels that the model does not take), no_input.
+OpenSplit open_split(const manifest::Dataset& dataset, const std::string& name, const Subject& subject);
+
+struct EmbedRun {
+  torch::Device device = torch::kCPU;
+  std::int64_t batch = 256, workers = 0;
+};
+/// Features of a whole split. Error: bad_data when one is not finite, usage for a layer that the network does not have.
+train::Embedded embed_split(const Subject& subject, const OpenSplit& split, const EmbedRun& run);
+
+/// Features from `file` when an earlier run of the same network on the same images left them there (and `reuse`), else computed. Only
+/// weights and images whose digests the manifests give are recognised again.
+train::Embedded features_of(const Subject& subject, const OpenSplit& split, const EmbedRun& run, const std::filesystem::path& file,
+                            bool reuse);
+
+/// Writes safetensors ("features", "labels", "index") to `file`, unless just these lie there already.
+/// Returns the file's digest.
+std::string store_features(const Subject& subject, const OpenSplit& split, const train::Embedded& embedded,
+                           const std::filesystem::path& file);
+/// The same with a manifest that describes them.
+manifest::Features save_features(const Subject& subject, const OpenSplit& split, const train::Embedded& embedded,
+                                 const manifest::Dataset& dataset, const std::filesystem::path& file);
+
+/// Makes `folder` the tool's own. Error: cannot_create when it holds files but not the mark of an earlier run of `tool`.
+void take_folder(const std::filesystem::path& folder, const std::string& tool);
+
+}  // namespace selfsight::tasks
