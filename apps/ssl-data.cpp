@@ -23,14 +23,14 @@ using core::fail;
 struct Job {
   core::CommandLine& line;
   std::string file;
-  bool no_provenance = false;
+  bool provenance = true;
   double started = core::monotonic_seconds();
   manifest::Dataset dataset;
 
   void describe(const std::string& output_help) {
     line.options().group("Output");
     line.options().add("output", &file, output_help).letter('o').metavar("FILE").runtime();
-    line.options().add("no-provenance", &no_provenance, "leave out what changes from run to run").runtime();
+    line.options().add("provenance", &provenance, "keep in the manifest what differs between two runs of one command").runtime();
     line.options().group("");
   }
   void read() {
@@ -39,7 +39,7 @@ struct Job {
     dataset.inputs = {manifest::input_entry(document.kind, document.origin, document.json)};
   }
   void print(const std::string& to) {
-    manifest::stamp(dataset, "ssl-data", line.argv(), core::monotonic_seconds() - started, {.provenance = !no_provenance});
+    manifest::stamp(dataset, "ssl-data", line.argv(), core::monotonic_seconds() - started, {.provenance = provenance});
     const manifest::fs::path folder = to.empty() ? manifest::fs::current_path() : manifest::fs::absolute(to).parent_path();
     manifest::emit(manifest::to_json(dataset, folder), to);
   }

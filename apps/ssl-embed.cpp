@@ -25,7 +25,7 @@ core::ToolInfo tool_info() {
 struct EmbedToolOptions {
   std::string split = "test", dataset, layer = "pooled", folder, device = "cpu";
   std::int64_t batch = 256, workers = 0, threads = 0;
-  bool no_provenance = false;
+  bool provenance = true;
 
   void describe(core::Options& o) {
     o.add("split", &split, "split to embed").metavar("NAME");
@@ -36,7 +36,7 @@ struct EmbedToolOptions {
     o.add("batch", &batch, "images at a time").range(1, 1 << 20).runtime();
     o.add("workers", &workers, "that load images; 0: one per processor").range(0, 4096).runtime();
     o.add("threads", &threads, "of LibTorch; 0: all processors").range(0, 4096).runtime();
-    o.add("no-provenance", &no_provenance, "leave out of the manifest what differs between two runs of one command").runtime();
+    o.add("provenance", &provenance, "keep in the manifest what differs between two runs of one command").runtime();
   }
 };
 
@@ -67,7 +67,7 @@ void embed(core::CommandLine& cli) {
   const auto file = folder / "features.safetensors";
   manifest::Features features = tasks::save_features(subject, split, tasks::embed_split(subject, split, run), dataset, file);
   features.inputs = inputs;
-  manifest::stamp(features, "ssl-embed", cli.argv(), core::monotonic_seconds() - begin, {.provenance = !options.no_provenance});
+  manifest::stamp(features, "ssl-embed", cli.argv(), core::monotonic_seconds() - begin, {.provenance = options.provenance});
   manifest::emit(to_json(features, folder), folder / "features.json");
 }
 

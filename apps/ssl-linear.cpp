@@ -28,7 +28,7 @@ core::ToolInfo tool_info() {
 /// Options that belong to the tool rather than to the probes.
 struct ToolOptions {
   std::string dataset, folder;
-  bool no_provenance = false;
+  bool provenance = true;
 
   void describe(core::Options& o) {
     o.group("Input and output");
@@ -37,7 +37,7 @@ struct ToolOptions {
         .letter('o')
         .metavar("DIR")
         .runtime();
-    o.add("no-provenance", &no_provenance, "leave out of the manifest what differs between two runs of one command").runtime();
+    o.add("provenance", &provenance, "keep in the manifest what differs between two runs of one command").runtime();
   }
 };
 
@@ -63,7 +63,7 @@ void linear(core::CommandLine& cli) {
   manifest::Metrics metrics = tasks::probe(model, dataset, options, folder);
   metrics.extra["config"] = cli.options().values(/*identity_only=*/true);
   metrics.inputs = inputs;
-  manifest::stamp(metrics, "ssl-linear", cli.argv(), core::monotonic_seconds() - begin, {.provenance = !tool.no_provenance});
+  manifest::stamp(metrics, "ssl-linear", cli.argv(), core::monotonic_seconds() - begin, {.provenance = tool.provenance});
   manifest::emit(to_json(metrics, folder), folder / "metrics.json");
 }
 

@@ -29,7 +29,7 @@ core::ToolInfo tool_info() {
 struct ToolOptions {
   std::string folder, profile;
   std::vector<std::string> with;
-  bool no_provenance = false;
+  bool provenance = true;
 
   void describe(core::Options& o, const train::MethodEntry& entry) {
     std::vector<std::string> profiles;
@@ -41,7 +41,7 @@ struct ToolOptions {
     o.add("with", &with, "modifiers around the method, innermost first")
         .metavar("NAME")
         .choices(train::ModifierRegistry::instance().names());
-    o.add("no-provenance", &no_provenance, "leave out of the manifest what differs between two runs of one command").runtime();
+    o.add("provenance", &provenance, "keep in the manifest what differs between two runs of one command").runtime();
   }
 };
 
@@ -95,7 +95,7 @@ void pretrain(core::CommandLine& cli) {
   const manifest::Document input = manifest::read_document(cli.input());
   run.dataset = manifest::from_json<manifest::Dataset>(input.json, input.folder, input.origin);
   run.folder = std::filesystem::absolute(tool.folder);
-  run.provenance = !tool.no_provenance;
+  run.provenance = tool.provenance;
   run.config = cli.options().values();
   run.identity = train::identity_of(run, cli.options());
 

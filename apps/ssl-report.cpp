@@ -24,7 +24,7 @@ fs::path default_page(const report::Material& material) {
 void report_body(core::CommandLine& line) {
   const double started = core::monotonic_seconds();
   std::string output;
-  bool force = false, no_provenance = false;
+  bool force = false, provenance = true;
   report::ReportOptions options;
   core::Options& described = line.options();
   described.add("output", &output, "the page (default: report.html beside the first input file, or in the working folder)")
@@ -32,7 +32,7 @@ void report_body(core::CommandLine& line) {
       .metavar("FILE")
       .runtime();
   described.add("force", &force, "replace a file that ssl-report did not write").runtime();
-  described.add("no-provenance", &no_provenance, "leave out of the manifest what changes from run to run").runtime();
+  described.add("provenance", &provenance, "keep in the manifest what differs between two runs of one command").runtime();
   options.describe(described);
   line.parse();
 
@@ -45,8 +45,8 @@ void report_body(core::CommandLine& line) {
   const std::string html = report::make_page(material, options);
   const report::Written written = report::write_page(page, html, force);
   core::log_info("wrote {} ({} kB)", page.string(), html.size() / 1000);
-  manifest::emit(
-      report::passed_on(material, written, fs::current_path(), {line.argv(), core::monotonic_seconds() - started, !no_provenance}), {});
+  manifest::emit(report::passed_on(material, written, fs::current_path(), {line.argv(), core::monotonic_seconds() - started, provenance}),
+                 {});
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ const bool registered = train::MethodRegistry::instance().add(
                             {"hidden", 1024},
                             {"ema", 0.99},
                             {"optimizer", "sgd"},
-                            {"lr", 0.06},
+                            {"lr", 0.12},
                             {"lr-batch", 256},
                             {"batch", 256},
                             {"epochs", 200},

@@ -18,6 +18,7 @@ void Dino::describe(core::Options& o) {
   o.add("outputs", &options_.outputs, "D, outputs of the head").range(2, 1 << 20);
   o.add("hidden", &options_.hidden, "hidden width of the head").range(1, 1 << 16);
   o.add("bottleneck", &options_.bottleneck, "width before the last layer").range(1, 1 << 16);
+  o.add("bn-in-head", &options_.batch_norm, "batch normalisation in the head: for ResNets and short training");
   o.add("norm-last-layer", &options_.norm_last_layer, "fix the gain of the weight-normalised last layer to 1");
   o.add("freeze-last-layer", &options_.freeze_last_layer, "epochs during which the last layer stays as it is").range(0, 1e6);
   o.add("clip-each", &options_.clip_each, "largest gradient norm of each parameter tensor; 0: no clipping").range(0);
@@ -33,6 +34,7 @@ void Dino::build(const train::Setup& setup) {
     auto backbone = nn::make_backbone(options);
     nn::DinoHeadOptions head{
         .in = backbone->feature_dim(), .out = options_.outputs, .hidden = options_.hidden, .bottleneck = options_.bottleneck};
+    head.batch_norm = options_.batch_norm;
     head.norm_last_layer = options_.norm_last_layer;
     return std::make_shared<nn::Encoder<nn::DinoHead>>(std::move(backbone), std::make_shared<nn::DinoHead>(head));
   };
@@ -122,13 +124,14 @@ const bool registered = train::MethodRegistry::instance().add(
                             {"outputs", 2048},
                             {"hidden", 512},
                             {"bottleneck", 128},
+                            {"bn-in-head", true},
                             {"global-size", 0},
                             {"global-blurs", {0.0, 0.0}},
                             {"local-size", 16},
                             {"local-blur", 0.0},
                             {"locals", 4},
                             {"optimizer", "sgd"},
-                            {"lr", 0.06},
+                            {"lr", 0.12},
                             {"min-lr", 0.0},
                             {"batch", 256},
                             {"epochs", 200},

@@ -16,6 +16,7 @@ struct DinoOptions {
   double momentum = 0.996;  ///< m of the teacher at the start; rises to 1 by a cosine
   double centre_momentum = 0.9;
   std::int64_t outputs = 65536, hidden = 2048, bottleneck = 256;  ///< D and the head's widths
+  bool batch_norm = false;                                        ///< in the head
   bool norm_last_layer = true;                                    ///< gain of the weight-normalised last layer fixed to 1
   double freeze_last_layer = 1;                                   ///< epochs
   double clip_each = 3.0;                                         ///< largest gradient norm of each parameter tensor; 0: no clipping

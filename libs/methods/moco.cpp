@@ -98,7 +98,7 @@ const bool registered = train::MethodRegistry::instance().add(
                             {"ema", 0.99},
                             {"temperature", 0.1},
                             {"shuffle-groups", 4},
-                            {"lr", 0.06},
+                            {"lr", 0.12},
                             {"lr-batch", 256},
                             {"batch", 256},
                             {"epochs", 200},

@@ -77,7 +77,7 @@ const bool registered = train::MethodRegistry::instance().add(
                     {"view-size", 0},
                     {"view-blur", 0.0},
                     {"bottleneck", 512},
-                    {"lr", 0.03},
+                    {"lr", 0.12},
                     {"batch", 256},
                     {"epochs", 200},
                     {"weight-decay", 5e-4}}}},

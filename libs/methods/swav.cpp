@@ -112,7 +112,7 @@ const bool registered = train::MethodRegistry::instance().add(
           {"small",
            {{"arch", "resnet18"},     {"stem", "cifar"},        {"prototypes", 100},  {"hidden", 512},        {"global-size", 0},
             {"global-blur", 0.0},     {"local-size", 16},       {"local-blur", 0.0},  {"locals", 4},          {"global-scale-min", 0.3},
-            {"local-scale-min", 0.1}, {"local-scale-max", 0.3}, {"optimizer", "sgd"}, {"lr", 0.06},           {"min-lr", 0.0},
+            {"local-scale-min", 0.1}, {"local-scale-max", 0.3}, {"optimizer", "sgd"}, {"lr", 0.12},           {"min-lr", 0.0},
             {"batch", 256},           {"epochs", 200},          {"warmup-epochs", 1}, {"weight-decay", 5e-4}, {"freeze-prototypes", 100}}}},
      .make = [] { return std::make_shared<Swav>(); }});
 }  // namespace

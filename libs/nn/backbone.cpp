@@ -23,6 +23,7 @@ void BackboneOptions::describe(core::Options& o) {
   o.add("positions", &positions, "ViT: position embeddings").choices({"learned", "sincos"});
   o.add("position-offset", &position_offset, "ViT: 0.1 interpolates positions as DINO's released code does").range(0, 1);
   o.add("class-token", &class_token, "ViT: with a class token");
+  o.add("pool", &pool, "ViT: what stands for the image, the class token or the mean of the patch tokens").choices({"token", "mean"});
 }
 
 namespace {
@@ -44,6 +45,7 @@ void each_field(Options& o, Visit visit) {
   visit("positions", o.positions);
   visit("position_offset", o.position_offset);
   visit("class_token", o.class_token);
+  visit("pool", o.pool);
 }
 
 }  // namespace

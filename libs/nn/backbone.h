@@ -30,6 +30,7 @@ struct BackboneOptions {
   std::string positions = "learned";  ///< or "sincos" (fixed, MAE)
   double position_offset = 0.0;       ///< 0.1: interpolate positions exactly as DINO's released code
   bool class_token = true;
+  std::string pool = "token";  ///< what stands for the image: the class "token", or the "mean" of the patch tokens
 
   /// Adds all but channels and image, which follow from the data: --arch, --stem, --width, --patch ...
   void describe(core::Options& options);
@@ -43,7 +44,7 @@ BackboneOptions backbone_options(const nlohmann::json& architecture);
 using Taps = std::set<std::string>;
 
 struct Features {
-  torch::Tensor pooled;  ///< N x D: ResNet's average pool; ViT's class token (or mean of patches without one) after the last norm
+  torch::Tensor pooled;  ///< N x D: ResNet's average pool; ViT's class token or mean of patch tokens (`pool`) after the last norm
   torch::Tensor map;     ///< N x D x h x w: last feature map; a ViT's patch tokens after the last norm, as a map
   std::map<std::string, torch::Tensor> taps;
 };

@@ -176,7 +176,8 @@ Features Vit::forward(const torch::Tensor& x, const Taps& taps) {
   Features out;
   const torch::Tensor tokens = encode(embed(x), taps, &out.taps);
   const torch::Tensor patches = options().class_token ? tokens.slice(1, 1) : tokens;
-  out.pooled = options().class_token ? tokens.select(1, 0) : tokens.mean(1);
+  out.pooled =
+      options().pool == "token" && options().class_token ? tokens.select(1, 0) : tokens.slice(1, options().class_token ? 1 : 0).mean(1);
   out.map = patches.transpose(1, 2).reshape({x.size(0), options().dim, x.size(2) / options().patch, x.size(3) / options().patch});
   return out;
 }

@@ -13,7 +13,7 @@ void OptimizerOptions::describe(core::Options& o) {
   o.add("momentum", &momentum, "momentum of sgd and lars").range(0, 1);
   o.add("beta1", &beta1, "first moment of adamw").range(0, 1);
   o.add("beta2", &beta2, "second moment of adamw").range(0, 1);
-  o.add("epsilon", &epsilon, "adamw's guard against division by zero").range(0, 1);
+  o.add("adam-epsilon", &epsilon, "adamw's guard against division by zero").range(0, 1);
   o.add("trust", &trust, "trust coefficient of lars").range(0, 1);
   o.add("exclude-1d", &exclude_1d, "no weight decay for norms and biases");
 }

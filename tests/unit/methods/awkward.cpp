@@ -127,8 +127,7 @@ void register_awkward() {
 
 }  // namespace
 
-// Registered only when this file's tests have begun, after those that walk over all methods (files run in order of their names).
-TEST_SUITE("zz awkward") {
+TEST_SUITE("awkward") {
   TEST_CASE("a teacher from a manifest, mates refreshed every epoch, geometry and own parameter groups work and resume exactly") {
     register_awkward();
     Folder teacher_folder, whole, stopped;

@@ -30,7 +30,7 @@ bool same_bytes(const std::filesystem::path& a, const std::filesystem::path& b) 
 }  // namespace
 
 TEST_CASE("every method has the two profiles, a paper, a summary and its needs") {
-  for (const auto& name : train::MethodRegistry::instance().names()) {
+  for (const auto& name : test::methods()) {
     CAPTURE(name);
     const auto& entry = train::MethodRegistry::instance().find(name, "method");
     CHECK(entry.profiles.contains("published"));
@@ -40,11 +40,11 @@ TEST_CASE("every method has the two profiles, a paper, a summary and its needs")
     CHECK(!entry.summary.empty());
     CHECK(!entry.needs.empty());
   }
-  CHECK(train::MethodRegistry::instance().names().size() >= 7);
+  CHECK(test::methods().size() >= 7);
 }
 
 TEST_CASE("every method ends with the same bytes whatever the number of workers, and when it is stopped in mid-epoch and run again") {
-  for (const auto& name : train::MethodRegistry::instance().names()) {
+  for (const auto& name : test::methods()) {
     CAPTURE(name);
     Folder whole, workers, stopped;
     auto run = test::make_run(name, whole.path());
@@ -70,7 +70,7 @@ TEST_CASE("every method ends with the same bytes whatever the number of workers,
 }
 
 TEST_CASE("every method's checkpoint matters: without the optimizer's state the end is another") {
-  for (const auto& name : train::MethodRegistry::instance().names()) {
+  for (const auto& name : test::methods()) {
     CAPTURE(name);
     Folder whole, robbed;
     auto run = test::make_run(name, whole.path());
@@ -93,7 +93,7 @@ TEST_CASE("every method's checkpoint matters: without the optimizer's state the 
 }
 
 TEST_CASE("every method learns: kNN above the same network untrained, and no collapse") {
-  for (const auto& name : train::MethodRegistry::instance().names()) {
+  for (const auto& name : test::methods()) {
     CAPTURE(name);
     Folder folder;
     auto run = test::make_run(name, folder.path(), {{"images", 4096}, {"epochs", 4}});

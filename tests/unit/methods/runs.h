@@ -13,6 +13,13 @@ inline manifest::Dataset fashion_mnist() {
   return format.describe("/usr/share/datasets/fashion-mnist");
 }
 
+/// Every registered method but those that tests made up: these name no paper.
+inline std::vector<std::string> methods() {
+  auto names = train::MethodRegistry::instance().names();
+  std::erase_if(names, [](const std::string& name) { return train::MethodRegistry::instance().find(name, "method").paper == "none"; });
+  return names;
+}
+
 /// Options by name on top of the method's small profile, a tiny network and a tiny budget.
 inline train::Run make_run(const std::string& method, const fs::path& folder, const nlohmann::json& overrides = nlohmann::json::object(),
                            const std::vector<std::string>& modifiers = {}) {
