@@ -22,7 +22,7 @@ demo: build
 	@$(MAKE) --no-print-directory -C recipes/demo BIN=$(CURDIR)/$(BUILD)/bin
 
 test: build
-	@cd $(BUILD) && ctest --output-on-failure --timeout 900
+	@cd $(BUILD) && ctest --output-on-failure
 
 bench: build
 	@tests/bench/run $(BUILD)

@@ -104,6 +104,7 @@ struct Loader::State {
   std::vector<std::thread> threads;
 
   void run();
+  void lay_out(Batch& batch, std::int64_t count) const;
   std::shared_ptr<Making> open_batch();
   void make(const Epoch& current, Making& making, std::int64_t place, Scratch& scratch);
   void make_views(const Epoch& current, Making& making, std::int64_t place, const Draw& keys, std::int64_t sample, std::int64_t mate,
@@ -214,16 +215,8 @@ LoaderTimes Loader::times() const {
   return state_->times;
 }
 
-// Called with the mutex held.
-std::shared_ptr<Making> Loader::State::open_batch() {
-  auto making = std::make_shared<Making>();
-  making->plan = &epoch->plan[static_cast<std::size_t>(opened)];
-  const auto count = static_cast<std::int64_t>(making->plan->size());
-  making->left = count;
-  making->batch = lend(ring);
-  Batch& batch = *making->batch;
-  batch.epoch = epoch->number;
-  batch.index = opened;
+// Gives the batch its shape.
+void Loader::State::lay_out(Batch& batch, std::int64_t count) const {
   batch.views.resize(views.size());
   const auto places = static_cast<std::size_t>(count);
   batch.samples.resize(places);
@@ -238,8 +231,26 @@ std::shared_ptr<Making> Loader::State::open_batch() {
     view.pixels.resize(static_cast<std::size_t>(count * view.height * view.width * channels));
     view.geometry.resize(places);
   }
-  ++opened;
+}
+
+// Called with the mutex held.
+std::shared_ptr<Making> Loader::State::open_batch() {
+  auto making = std::make_shared<Making>();
+  making->plan = &epoch->plan[static_cast<std::size_t>(opened)];
+  const auto count = static_cast<std::int64_t>(making->plan->size());
+  making->left = count;
   next_place = 0;
+  try {
+    making->batch = lend(ring);
+    making->batch->epoch = epoch->number;
+    making->batch->index = opened;
+    lay_out(*making->batch, count);
+  } catch (...) {  // no memory for it: for the consumer to know, there is nothing to make
+    making->error = std::current_exception();
+    making->left = 0;
+    next_place = count;
+  }
+  ++opened;
   window.push_back(making);
   return making;
 }

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <sstream>
 
 namespace selfsight::data {
@@ -14,6 +15,8 @@ namespace {
 
 using core::Exit;
 using core::fail;
+
+constexpr double tiny = 1e-9;  // of a sample: sums of shares are not exact
 
 // Every class's samples in a random order. The same order serves every way of cutting, so that 5 a class lie within 10 a class.
 std::map<std::int64_t, std::vector<std::int64_t>> shuffled_classes(const std::vector<std::int64_t>& labels, std::uint64_t seed) {
@@ -53,19 +56,32 @@ std::vector<std::pair<std::string, double>> parse_shares(const std::string& text
 std::vector<std::vector<std::int64_t>> stratified_parts(const std::vector<std::int64_t>& labels, const std::vector<double>& shares,
                                                         std::uint64_t seed) {
   std::vector<std::vector<std::int64_t>> parts(shares.size());
-  std::vector<std::int64_t> ends(shares.size(), 0);  // samples that parts up to this one have taken of earlier classes
-  std::int64_t seen = 0;
+  std::vector<double> all = shares;  // and what no part takes
+  all.push_back(std::max(0.0, 1.0 - std::accumulate(shares.begin(), shares.end(), 0.0)));
+  std::vector<double> owed(all.size(), 0.0);  // to each part, for what rounding took from it in earlier classes
   for (const auto& [label, samples] : shuffled_classes(labels, seed)) {
-    seen += static_cast<std::int64_t>(samples.size());
-    double cumulative = 0;
+    const auto size = static_cast<std::int64_t>(samples.size());
+    std::vector<std::int64_t> counts(all.size());
+    std::vector<std::size_t> cut;  // parts whose share is no whole number of samples
+    std::int64_t left = size;
+    for (std::size_t p = 0; p < all.size(); ++p) {
+      const double exact = all[p] * static_cast<double>(size);
+      counts[p] = static_cast<std::int64_t>(std::floor(exact + tiny));
+      owed[p] += exact - static_cast<double>(counts[p]);
+      if (exact - static_cast<double>(counts[p]) > tiny) cut.push_back(p);
+      left -= counts[p];
+    }
+    // The samples left over go to those that are owed most, one at the most.
+    const auto debt = [&](std::size_t p) { return std::llround(owed[p] / tiny); };
+    std::stable_sort(cut.begin(), cut.end(), [&](std::size_t a, std::size_t b) { return debt(a) > debt(b); });
+    for (std::size_t i = 0; i < cut.size() && left > 0; ++i, --left) {
+      ++counts[cut[i]];
+      owed[cut[i]] -= 1;
+    }
     std::int64_t begin = 0;
     for (std::size_t p = 0; p < shares.size(); ++p) {
-      cumulative += shares[p];
-      // What rounding leaves over in one class is made good in the next.
-      const auto wanted = static_cast<std::int64_t>(std::llround(cumulative * static_cast<double>(seen)));
-      const std::int64_t end = std::clamp<std::int64_t>(wanted - ends[p], begin, static_cast<std::int64_t>(samples.size()));
+      const std::int64_t end = std::min(begin + counts[p], size);
       parts[p].insert(parts[p].end(), samples.begin() + begin, samples.begin() + end);
-      ends[p] += end;
       begin = end;
     }
   }

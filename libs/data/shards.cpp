@@ -66,6 +66,9 @@ manifest::TensorView view(const std::vector<T>& values, const char* dtype) {
 manifest::Split write_split(const std::string& name, const manifest::Split& from, const fs::path& temporary, const fs::path& folder,
                             std::int64_t shard_bytes, const std::function<void()>& advance) {
   const std::shared_ptr<const Source> source = open_split(from);
+  // Names of splits and classes come from lists that anyone may have written.
+  if (name.empty() || core::safe_entry(name, folder).has_parent_path())
+    fail(Exit::bad_data, "{}: split '{}' cannot be the name of a file", folder.string(), name);
   std::vector<std::int32_t> shard;
   std::vector<std::int64_t> offset, size, label, name_end;
   std::vector<std::uint8_t> names;
@@ -99,7 +102,7 @@ manifest::Split write_split(const std::string& name, const manifest::Split& from
     const std::string entry = named ? fmt::format("{}/{}/{:08}.{}", name, from.labels[static_cast<std::size_t>(of_class)], i, ending)
                                     : fmt::format("{}/{:08}.{}", name, i, ending);
     shard.push_back(static_cast<std::int32_t>(shards.size()));
-    offset.push_back(file->add(entry, bytes));
+    offset.push_back(file->add(core::safe_entry(entry, folder).generic_string(), bytes));
     size.push_back(static_cast<std::int64_t>(bytes.size()));
     label.push_back(of_class);
     const std::string original = source->name(i);

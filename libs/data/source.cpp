@@ -56,6 +56,13 @@ std::shared_ptr<const Source> open_split(const manifest::Split& split) {
     fail(Exit::bad_data, "{}: holds {} samples, but its manifest says {}: describe it again with ssl-data", split.root.string(),
          source->size(), split.count);
   }
+  for (std::int64_t i = 0; i < source->size(); ++i) {
+    const std::int64_t label = source->label(i);
+    if (label < -1 || (!split.labels.empty() && label >= static_cast<std::int64_t>(split.labels.size()))) {
+      fail(Exit::bad_data, "{}: sample '{}' has label {}, but its manifest names {} classes: describe it again with ssl-data",
+           split.root.string(), source->name(i), label, split.labels.size());
+    }
+  }
   return source;
 }
 

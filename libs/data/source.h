@@ -48,7 +48,7 @@ manifest::Dataset describe(const std::string& format, const std::filesystem::pat
 /// Names that describe() takes, with their one-line summaries.
 std::vector<std::pair<std::string, std::string>> format_summaries();
 
-/// Opens a split, its subset applied. Errors as the format's.
+/// Opens a split, its subset applied. Errors as the format's; bad_data when the count or a label is not what the split says.
 std::shared_ptr<const Source> open_split(const manifest::Split& split);
 /// The sample numbers of a subset file, each below `size`. Errors: no_input; bad_data naming the file.
 std::vector<std::int64_t> read_subset(const std::filesystem::path& path, std::int64_t size);

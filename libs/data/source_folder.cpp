@@ -28,7 +28,8 @@ std::vector<TreeEntry> list_folder(const fs::path& root) {
       continue;
     }
     if (at.depth() >= deepest) fail(Exit::bad_data, "{}: folders nested more than {} deep", at->path().string(), deepest);
-    listing.push_back({at->path().lexically_relative(root).generic_string(), at->is_directory()});
+    std::error_code unknown;  // a link that leads to itself, for one: no folder, and no file that could be read
+    listing.push_back({at->path().lexically_relative(root).generic_string(), at->is_directory(unknown)});
   }
   if (error) fail(Exit::no_input, "{}: {}", root.string(), error.message());
   return listing;

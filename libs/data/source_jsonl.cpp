@@ -21,6 +21,8 @@ using core::Exit;
 using core::fail;
 using Json = nlohmann::json;
 
+constexpr std::int64_t most_classes = 1 << 20;  // every number up to the largest label gets a name: one line must not fill the memory
+
 struct Line {
   std::int64_t number;
   std::string image, split;
@@ -48,8 +50,10 @@ std::vector<Line> read_lines(const fs::path& path) {
     if (object.contains("label")) {
       entry.label = object["label"];
       const bool usable = entry.label.is_string() || (entry.label.is_number_integer() && entry.label.get<std::int64_t>() >= 0 &&
-                                                      entry.label.get<std::int64_t>() < 1 << 24);
-      if (!usable) fail(Exit::bad_data, "{}:{}: \"label\" must be a class number from 0 on, or a class name", path.string(), number);
+                                                      entry.label.get<std::int64_t>() < most_classes);
+      if (!usable)
+        fail(Exit::bad_data, "{}:{}: \"label\" must be a class number from 0 to {}, or a class name", path.string(), number,
+             most_classes - 1);
     }
     if (!lines.empty() && lines.front().label.type() != entry.label.type() &&
         !(lines.front().label.is_number() && entry.label.is_number())) {

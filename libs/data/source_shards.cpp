@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstring>
 
 namespace selfsight::data {
@@ -33,7 +34,7 @@ class ShardsSource final : public Source {
     const Json shards = Json::parse(metadata("shards"), nullptr, false);
     if (!shards.is_array()) fail(Exit::bad_data, "{}: its list of shards is damaged", index.string());
     for (const Json& shard : shards) {
-      if (!shard.is_object() || !shard.contains("file") || !shard["file"].is_string())
+      if (!shard.is_object() || !shard.contains("file") || !shard["file"].is_string() || !shard.value("digest", Json("")).is_string())
         fail(Exit::bad_data, "{}: its list of shards is damaged", index.string());
       const fs::path file = index.parent_path() / core::safe_entry(shard["file"].get<std::string>(), index);
       files_.emplace_back(file);
@@ -62,7 +63,8 @@ class ShardsSource final : public Source {
   }
   [[nodiscard]] std::vector<std::string> labels() const {
     const Json names = Json::parse(metadata("labels"), nullptr, false);
-    if (!names.is_array()) fail(Exit::bad_data, "{}: its class names are damaged", path_.string());
+    if (!names.is_array() || !std::all_of(names.begin(), names.end(), [](const Json& name) { return name.is_string(); }))
+      fail(Exit::bad_data, "{}: its class names are damaged", path_.string());
     return names.get<std::vector<std::string>>();
   }
   [[nodiscard]] const std::string& metadata(const std::string& key) const {

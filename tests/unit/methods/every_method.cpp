@@ -10,7 +10,7 @@ using test::Folder;
 
 namespace {
 
-/// kNN accuracy of a backbone: 2,000 training images as the bank, 500 others as queries.
+/// kNN accuracy of a backbone: 2,000 training images as the bank, 2,000 of the test split as queries.
 double knn(nn::Backbone& backbone) {
   const auto dataset = test::fashion_mnist();
   const auto train = data::open_split(dataset.split("train")), test = data::open_split(dataset.split("test"));
@@ -21,7 +21,7 @@ double knn(nn::Backbone& backbone) {
   };
   const auto normalisation = train::usual_normalisation(1);
   const auto bank = train::embed(backbone, normalisation, 28, train, first(2000), torch::kCPU, {});
-  const auto queries = train::embed(backbone, normalisation, 28, test, first(500), torch::kCPU, {});
+  const auto queries = train::embed(backbone, normalisation, 28, test, first(2000), torch::kCPU, {});
   return nn::knn_accuracy(bank.features, bank.labels, queries.features, queries.labels, 20, 0.07, 10);
 }
 
@@ -96,7 +96,9 @@ TEST_CASE("every method learns: kNN above the same network untrained, and no col
   for (const auto& name : test::methods()) {
     CAPTURE(name);
     Folder folder;
-    auto run = test::make_run(name, folder.path(), {{"images", 4096}, {"epochs", 4}});
+    auto run = test::make_run(
+        name, folder.path(),
+        {{"images", 6144}, {"epochs", 4}, {"lr-batch", 64}, {"ema", 0.95}, {"outputs", 256}, {"hidden", 128}, {"threads", 2}});
     torch::manual_seed(0);
     const auto model = train::pretrain(run);
     const auto trained = train::load_pretrained(model);
@@ -104,7 +106,7 @@ TEST_CASE("every method learns: kNN above the same network untrained, and no col
     const auto untrained = nn::make_backbone(nn::backbone_options(model.architecture));
     const double before = knn(*untrained), after = knn(*trained.backbone);
     MESSAGE(name, ": untrained ", before, ", trained ", after);
-    CHECK(after > before + 0.01);
+    CHECK(after > before + 0.02);
 
     std::ifstream record(folder.path() / "metrics.jsonl");
     std::string line, last;

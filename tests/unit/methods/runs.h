@@ -20,7 +20,7 @@ inline std::vector<std::string> methods() {
   return names;
 }
 
-/// Options by name on top of the method's small profile, a tiny network and a tiny budget.
+/// Options by name (those that the method has) on top of its small profile, a tiny network and a tiny budget.
 inline train::Run make_run(const std::string& method, const fs::path& folder, const nlohmann::json& overrides = nlohmann::json::object(),
                            const std::vector<std::string>& modifiers = {}) {
   train::Run run;
@@ -41,9 +41,12 @@ inline train::Run make_run(const std::string& method, const fs::path& folder, co
                  {"checkpoint-minutes", 0}});
   const nlohmann::json tiny = {{"queue", 128},  {"prototypes", 20}, {"hidden", 64},
                                {"outputs", 64}, {"locals", 2},      {"freeze-prototypes", 4}};
-  for (const auto& [name, value] : tiny.items())
-    if (options.find(name) != nullptr && !(name == "queue" && values.value("queue", 0) == 0)) values[name] = value;
-  values.update(overrides);
+  const auto set_known = [&](const nlohmann::json& wanted) {
+    for (const auto& [name, value] : wanted.items())
+      if (options.find(name) != nullptr && !(name == "queue" && values.value("queue", 0) == 0)) values[name] = value;
+  };
+  set_known(tiny);
+  set_known(overrides);
   options.set_json(values, "test");
   run.dataset = fashion_mnist();
   run.config = options.values();

@@ -1,0 +1,217 @@
+// Folders of images, archives of them, and the choice of a format: right items, and errors that name the file.
+#include "core/rng.h"
+#include "data/source.h"
+#include "data/tar.h"
+#include "unit/support.h"
+
+#include <zlib.h>
+
+namespace selfsight::data {
+namespace {
+
+namespace fs = std::filesystem;
+using core::Exit;
+using test::contains;
+using test::error_of;
+using test::write_plainly;
+using Texts = std::vector<std::string>;
+using Numbers = std::vector<std::int64_t>;
+/// Path and content; a path that ends in '/' is a folder.
+using Files = std::vector<std::pair<std::string, std::string>>;
+
+// A PPM that tells which one it is.
+std::string picture(std::uint64_t number) {
+  Image image(3, 4, 3);
+  core::Rng rng(number, core::Stream::test);
+  for (std::uint8_t& pixel : image.pixels) pixel = static_cast<std::uint8_t>(rng.below(256));
+  const std::vector<std::byte> bytes = encode_pnm(image);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+const Files classes = {{"dog/2.ppm", picture(2)}, {"cat/1.ppm", picture(1)}, {"cat/0.ppm", picture(0)}, {"cat/notes.txt", "no image"}};
+
+void write_files(const fs::path& root, const Files& files) {
+  for (const auto& [path, content] : files) {
+    fs::create_directories((root / path).parent_path());
+    if (!path.ends_with('/')) write_plainly(root / path, content);
+  }
+}
+
+std::string tar_of(const Files& files) {
+  std::string out;
+  for (const auto& [path, content] : files) {
+    std::vector<std::byte> header = tar_header(path, content.size());
+    out.append(reinterpret_cast<const char*>(header.data()), header.size());
+    out += content + std::string(tar_padding(content.size()), '\0');
+  }
+  return out + std::string(1024, '\0');
+}
+
+void write_gzip(const fs::path& path, const std::string& text) {
+  const gzFile file = gzopen(path.c_str(), "wb");
+  REQUIRE(gzwrite(file, text.data(), static_cast<unsigned>(text.size())) == static_cast<int>(text.size()));
+  REQUIRE(gzclose(file) == Z_OK);
+}
+
+std::string content_of(const Source& source, std::int64_t index) {
+  const Stored stored = source.read(index);
+  return {reinterpret_cast<const char*>(stored.bytes.data()), stored.bytes.size()};
+}
+
+// The three pictures of `classes`, in order of their paths.
+void check_classes(const manifest::Dataset& dataset, const std::string& split, const Texts& names) {
+  const auto source = open_split(dataset.split(split));
+  REQUIRE(source->size() == 3);
+  CHECK(dataset.split(split).labels == Texts{"cat", "dog"});
+  CHECK(labels_of(*source) == Numbers{0, 0, 1});
+  CHECK(source->channels() == 3);
+  for (std::int64_t i = 0; i < 3; ++i) {
+    CHECK(content_of(*source, i) == picture(static_cast<std::uint64_t>(i)));
+    CHECK(source->name(i) == names[static_cast<std::size_t>(i)]);
+  }
+}
+
+std::string bad(const std::string& format, const fs::path& path) {
+  return error_of(Exit::bad_data, [&] { describe(format, path); });
+}
+
+}  // namespace
+
+TEST_CASE("folders: class/image, split/class/image, split/image and images alone") {
+  const test::Folder folder;
+  write_files(folder / "set", classes);
+  check_classes(describe("auto", folder / "set"), "train", {"set/cat/0.ppm", "set/cat/1.ppm", "set/dog/2.ppm"});
+  write_files(folder / "both/train", classes);
+  write_files(folder / "both/test", {{"dog/9.ppm", picture(9)}, {".hidden/x.ppm", ""}});
+  const manifest::Dataset both = describe("folder", folder / "both");
+  check_classes(both, "train", {"train/cat/0.ppm", "train/cat/1.ppm", "train/dog/2.ppm"});
+  CHECK(open_split(both.split("test"))->label(0) == 1);  // one numbering for all splits
+  write_files(folder / "plain", {{"train/a.ppm", picture(0)}, {"test/b.PPM", picture(1)}});
+  const manifest::Dataset plain = describe("folder", folder / "plain");
+  CHECK(plain.splits.size() == 2);
+  CHECK(open_split(plain.split("test"))->label(0) == -1);
+  CHECK(open_split(describe("folder", folder / "plain/test").split("train"))->size() == 1);
+}
+
+TEST_CASE("folders: what is no set of images is refused by name") {
+  const test::Folder folder;
+  fs::create_directories(folder / "empty");
+  CHECK(contains(bad("folder", folder / "empty"), (folder / "empty").string() + ": no images"));
+  write_files(folder / "hole", classes);
+  write_files(folder / "hole", {{"fox/notes.txt", "none"}});
+  CHECK(contains(bad("folder", folder / "hole"), "'fox' holds no images"));
+  write_files(folder / "deep", {{"cat/0.ppm", picture(0)}, {"1.ppm", picture(1)}});
+  CHECK(contains(bad("folder", folder / "deep"), "different depths"));
+  write_files(folder / "ring", classes);
+  fs::create_directory_symlink(folder / "ring", folder / "ring/cat/again");
+  CHECK(contains(bad("folder", folder / "ring"), (folder / "ring").string()));
+  write_files(folder / "self", classes);
+  fs::create_symlink("loop.ppm", folder / "self/cat/loop.ppm");
+  CHECK(contains(error_of(Exit::no_input, [&] { describe("folder", folder / "self"); }), "cat/loop.ppm"));
+  CHECK(contains(error_of(Exit::no_input, [&] { describe("folder", folder / "hole/dog/2.ppm"); }), "2.ppm"));
+}
+
+TEST_CASE("folders that changed since they were described are noticed") {
+  const test::Folder folder;
+  write_files(folder.path(), classes);
+  const manifest::Split split = describe("folder", folder.path()).split("train");
+  write_files(folder.path(), {{"dog/3.ppm", picture(3)}});
+  CHECK(contains(error_of(Exit::bad_data, [&] { open_split(split); }), "holds 4 samples, but its manifest says 3"));
+  write_files(folder.path(), {{"fox/3.ppm", picture(3)}});
+  CHECK(contains(error_of(Exit::bad_data, [&] { open_split(split); }), "'fox/3.ppm' is in no class"));
+  fs::remove_all(folder / "dog");
+  fs::remove_all(folder / "cat");
+  fs::remove_all(folder / "fox");
+  fs::remove_all(folder.path());
+  CHECK(contains(error_of(Exit::no_input, [&] { open_split(split); }), folder.path().string()));
+}
+
+TEST_CASE("class folders in tar and tar.gz; long names; one archive a split") {
+  const test::Folder folder;
+  fs::create_directories(folder / "two");
+  write_gzip(folder / "two/train.tar.gz", tar_of(classes));
+  write_plainly(folder / "two/test.tar", tar_of({{"./dog/9.ppm", picture(9)}}));
+  const manifest::Dataset two = describe("auto", folder / "two");
+  check_classes(two, "train", {"cat/0.ppm", "cat/1.ppm", "dog/2.ppm"});
+  CHECK(open_split(two.split("test"))->label(0) == 1);
+  const std::string length(150, 'x');
+  write_plainly(folder / "one.tar", tar_of({{"val/" + length + "/0.ppm", picture(0)}, {"train/b/1.ppm", picture(1)}}));
+  const manifest::Dataset one = describe("auto", folder / "one.tar");
+  CHECK(one.split("val").labels == Texts{"b", length});
+  const auto source = open_split(one.split("val"));
+  CHECK(source->name(0) == "val/" + length + "/0.ppm");
+  CHECK(content_of(*source, 0) == picture(0));
+}
+
+TEST_CASE("tar: hostile archives are refused by name") {
+  const test::Folder folder;
+  const fs::path path = folder / "set.tar", packed = folder / "set.tgz";
+  const std::string good = tar_of(classes);
+  std::string sum = good, size = good, octal = good, huge = good;
+  sum[0] = 'x';
+  octal[124] = '9';
+  const auto sign = [](std::string& tar) {  // puts the checksum right
+    tar.replace(148, 8, 8, ' ');
+    unsigned total = 0;
+    for (std::size_t i = 0; i < 512; ++i) total += static_cast<unsigned char>(tar[i]);
+    tar.replace(148, 7, fmt::format("{:06o}", total) + '\0');
+  };
+  size.replace(124, 11, "77777777777");
+  sign(size);
+  sign(octal);
+  huge.replace(124, 12, "\x80" + std::string(3, '\0') + std::string(8, '\xFF'));  // a binary size of 2^64 - 1
+  sign(huge);
+  struct Case {
+    std::string what;
+    std::string bytes, message;
+  };
+  const std::vector<Case> cases = {
+      {"nothing", "", "empty"},
+      {"a text", std::string(2000, 'a'), "no tar archive"},
+      {"no blocks", "hello", "truncated"},
+      {"no images", tar_of({{"cat/0.txt", "text"}}), "no images"},
+      {"no entries", std::string(1024, '\0'), "no images"},
+      {"a wrong checksum", sum, "checksum"},
+      {"a size in no digits", octal, "damaged"},
+      {"a size beyond the end", size, "truncated"},
+      {"a size that wraps around", huge, "truncated"},
+      {"cut in a body", good.substr(0, 520), "truncated"},
+      {"cut between entries", good.substr(0, 1024), "without an end mark"},
+      {"cut in a header", good.substr(0, 1100), "without an end mark"},
+      {"a way out", tar_of({{"../evil.ppm", picture(0)}}), "'../evil.ppm' would leave"},
+      {"a way out further in", tar_of({{"cat/../../evil.ppm", picture(0)}}), "would leave"},
+      {"a way out by a long name", tar_of({{std::string(120, 'x') + "/../../evil.ppm", picture(0)}}), "would leave"},
+      {"an absolute name", tar_of({{"/etc/evil.ppm", picture(0)}}), "would leave"},
+      {"images at different depths", tar_of({{"cat/0.ppm", picture(0)}, {"1.ppm", picture(1)}}), "different depths"},
+  };
+  write_plainly(path, good);
+  const manifest::Split split = describe("tar-folders", path).split("set");
+  for (const Case& c : cases) {
+    CAPTURE(c.what);
+    write_plainly(path, c.bytes);
+    const std::string message = bad("tar-folders", path);
+    CHECK(contains(message, path.string()));
+    CHECK(contains(message, c.message));
+    error_of(Exit::bad_data, [&] { open_split(split); });
+  }
+  write_gzip(packed, good);
+  write_plainly(packed, core::read_text(packed).substr(0, 100));
+  CHECK(contains(bad("tar-folders", packed), packed.string()));
+  CHECK(contains(error_of(Exit::no_input, [&] { describe("tar-folders", folder / "no.tar"); }), "no.tar"));
+}
+
+TEST_CASE("a format is recognised, or the error says what there is") {
+  const test::Folder folder;
+  CHECK(contains(error_of(Exit::usage, [&] { describe("idxx", folder.path()); }), "did you mean 'idx'"));
+  CHECK(contains(error_of(Exit::usage, [&] { describe("auto", folder.path()); }), folder.path().string()));
+  CHECK(contains(error_of(Exit::no_input, [&] { describe("auto", folder / "nowhere"); }), "nowhere"));
+  CHECK(contains(error_of(Exit::usage, [&] { describe("folder", {}); }), "path"));
+  for (const auto& [format, summary] : format_summaries()) {
+    CAPTURE(format);
+    CHECK_FALSE(summary.empty());
+    if (format != "auto" && format != "cifar10")
+      CHECK(contains(error_of(Exit::no_input, [&] { describe(format, folder / "nowhere"); }), "nowhere"));
+  }
+}
+
+}  // namespace selfsight::data
