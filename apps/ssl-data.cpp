@@ -3,15 +3,12 @@
 #include "core/log.h"
 #include "core/progress.h"
 #include "core/registry.h"
-#include "core/threads.h"
 #include "core/tool.h"
 #include "data/check.h"
-#include "data/partition.h"
 #include "data/shards.h"
 #include "data/show.h"
+#include "data/subset.h"
 #include "manifest/manifest.h"
-
-#include <mutex>
 
 namespace {
 
@@ -62,64 +59,21 @@ void check(Job& job) {
   job.describe("also write the manifest, with what was found, to this file");
   job.line.parse();
   job.read();
-  std::size_t bad = 0;
-  for (auto& [name, split] : job.dataset.splits) {
-    core::Progress progress(name, split.count, "images");
-    std::mutex mutex;
-    const data::CheckReport report =
-        data::check_split(split, workers > 0 ? static_cast<int>(workers) : core::default_threads(), [&](std::int64_t done) {
-          const std::lock_guard lock(mutex);
-          progress.advance(done);
-        });
-    progress.finish();
-    split.extra["checked"] = report.json();
-    if (report.good > 0 && report.height_min == report.height_max && report.width_min == report.width_max) {
-      split.image = {report.height_min, report.width_min, report.channels};
-    }
-    for (const data::BadItem& item : report.bad) core::log_warning("{}", item.reason);
-    bad += report.bad.size();
-  }
+  const std::size_t bad = data::check_dataset(job.dataset, workers);
   job.print(job.file);
   if (bad > 0 && on_bad == "fail")
     fail(Exit::bad_data, "{} of the images are bad (listed above and in the manifest; --on-bad skip accepts them)", bad);
 }
 
 void split(Job& job) {
-  std::string from = "train", into, name;
-  std::int64_t per_class = 0, count = 0;
-  std::uint64_t seed = 0;
-  core::Options& options = job.line.options();
-  options.add("split", &from, "the split to take from");
-  options.add("into", &into, "disjoint parts, stratified: NAME=SHARE,NAME=SHARE").metavar("PARTS");
-  options.add("per-class", &per_class, "this many samples of every class").range(0);
-  options.add("count", &count, "this many samples, stratified").range(0);
-  options.add("name", &name, "name of the new split of --per-class or --count");
-  options.add("seed", &seed, "which of the possible choices");
+  data::SubsetOptions subset;
+  subset.describe(job.line.options());
   job.describe("the manifest; files with the sample numbers are written beside it");
   job.line.parse();
-  if ((!into.empty()) + (per_class > 0) + (count > 0) != 1) fail(Exit::usage, "give exactly one of --into, --per-class and --count");
+  subset.check();
   if (job.file.empty()) fail(Exit::usage, "split writes files with sample numbers beside its manifest: say where with -o FILE");
   job.read();
-  const manifest::Split whole = job.dataset.split(from);
-  const std::vector<std::int64_t> labels = data::labels_of(*data::open_split(whole));
-  std::vector<std::pair<std::string, std::vector<std::int64_t>>> parts;
-  if (!into.empty()) {
-    std::vector<double> shares;
-    const auto named = data::parse_shares(into);
-    for (const auto& [part, share] : named) shares.push_back(share);
-    auto samples = data::stratified_parts(labels, shares, seed);
-    for (std::size_t i = 0; i < named.size(); ++i) parts.emplace_back(named[i].first, std::move(samples[i]));
-  } else if (per_class > 0) {
-    parts.emplace_back(name.empty() ? fmt::format("{}-{}-per-class", from, per_class) : name,
-                       data::per_class_sample(labels, per_class, seed, whole.labels));
-  } else {
-    parts.emplace_back(name.empty() ? fmt::format("{}-{}", from, count) : name, data::stratified_sample(labels, count, seed));
-  }
-  for (const auto& [part, samples] : parts) {
-    if (job.dataset.splits.contains(part)) fail(Exit::usage, "the data set already has a split '{}'", part);
-    job.dataset.splits[part] = data::write_subset(whole, samples, job.file, part);
-    core::log_info("{}: {} of the {} samples of {}", part, samples.size(), whole.count, from);
-  }
+  data::add_subsets(job.dataset, subset, job.file);
   job.print(job.file);
 }
 

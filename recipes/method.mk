@@ -9,9 +9,9 @@ SEEDS    ?= 0
 SCALE    ?= small
 DEVICE   ?= cpu
 ARGS     ?=
-# small: a quarter of the width on a stride-2 stem, 20,000 images, minutes on two cores. full: the profile as it is.
-BACKBONE ?= --arch resnet18 --stem stride2 --width 0.25
-small    := $(BACKBONE) --images 20000 --epochs 10
+# small: minutes on two cores. full: the profile as it is (ResNet-18 with CIFAR stem, 200 epochs).
+BACKBONE ?= --arch resnet10 --stem stride2 --width 0.25
+small    := $(BACKBONE) --images 20000 --epochs 10 --warmup-epochs 1
 full     :=
 
 results  := $(OUT)/$(METHOD)-$(SCALE)

@@ -243,7 +243,7 @@ std::string Options::suggestion(const std::string& wrong, const std::vector<std:
   std::vector<std::string> known = others;
   for (const auto& option : options_) known.push_back(option.name());
   const std::string near = nearest_name(wrong, known);
-  return near.empty() ? "" : fmt::format(" (did you mean {}?)", near);
+  return near.empty() ? "" : fmt::format(" (did you mean --{}?)", near);
 }
 
 void Options::set_json(const json& object, const std::string& origin) {

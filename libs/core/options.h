@@ -82,7 +82,7 @@ class Options {
   /// Adds an option named --name; names are kebab-case and unique.
   Option& add(const std::string& name, OptionTarget target, const std::string& help);
   [[nodiscard]] Option* find(const std::string& name);
-  /// " (did you mean NAME?)" for a name that is near a known one or one of `others`, else "".
+  /// " (did you mean --NAME?)" for a name that is near a known one or one of `others`, else "".
   [[nodiscard]] std::string suggestion(const std::string& wrong, const std::vector<std::string>& others = {}) const;
   [[nodiscard]] const std::deque<Option>& all() const { return options_; }
   [[nodiscard]] std::deque<Option>& all() { return options_; }

@@ -2,6 +2,8 @@
 
 #include "core/digest.h"
 #include "core/error.h"
+#include "core/log.h"
+#include "core/progress.h"
 #include "core/threads.h"
 
 #include <nlohmann/json.hpp>
@@ -9,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <mutex>
 
 namespace selfsight::data {
 namespace {
@@ -101,6 +104,26 @@ manifest::Json CheckReport::json() const {
   for (const BadItem& item : bad) out["bad"].push_back({{"sample", item.sample}, {"name", item.name}, {"reason", item.reason}});
   if (!per_class.empty()) out["per-class"] = per_class;
   return out;
+}
+
+std::size_t check_dataset(manifest::Dataset& dataset, std::int64_t workers) {
+  std::size_t bad = 0;
+  for (auto& [name, split] : dataset.splits) {
+    core::Progress progress(name, split.count, "images");
+    std::mutex mutex;
+    const int threads = workers > 0 ? static_cast<int>(workers) : core::default_threads();
+    const CheckReport report = check_split(split, threads, [&](std::int64_t done) {
+      const std::lock_guard lock(mutex);
+      progress.advance(done);
+    });
+    progress.finish();
+    split.extra["checked"] = report.json();
+    if (report.good > 0 && report.height_min == report.height_max && report.width_min == report.width_max)
+      split.image = {report.height_min, report.width_min, report.channels};
+    for (const BadItem& item : report.bad) core::log_warning("{}", item.reason);
+    bad += report.bad.size();
+  }
+  return bad;
 }
 
 }  // namespace selfsight::data

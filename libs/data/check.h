@@ -23,4 +23,8 @@ struct CheckReport {
 /// done, from any thread. Errors of opening the split.
 CheckReport check_split(const manifest::Split& split, int threads, const std::function<void(std::int64_t)>& advance);
 
+/// Checks every split (see check_split), with a progress bar and a warning for each bad image, and writes what was found into its
+/// manifest ("checked"; the common image size). Returns the number of bad images. `workers` 0: one per processor.
+std::size_t check_dataset(manifest::Dataset& dataset, std::int64_t workers);
+
 }  // namespace selfsight::data

@@ -41,20 +41,22 @@ void Moco::build(const train::Setup& setup) {
   queue_ = register_module("queue", std::make_shared<nn::Queue>(options_.queue, options_.dim));
 }
 
+namespace {
+torch::Tensor by_group(nn::Encoder<nn::Mlp>& encoder, const torch::Tensor& x, std::int64_t groups) {
+  std::vector<torch::Tensor> parts;
+  for (const auto& group : x.chunk(groups)) parts.push_back(encoder.forward(group));
+  return torch::cat(parts);
+}
+}  // namespace
+
 train::PairMethod::Pair Moco::encode(const torch::Tensor& a, const torch::Tensor& b, const train::Progress& progress) {
-  const torch::Tensor query = nn::unit_rows(query_->forward(a));
-  // Queries and keys of one image must not share their batch statistics, or they give the pair away (section 3.3 of v1). The paper shuffles
-  // the keys over GPUs; here they go through the key encoder in random groups.
+  // Batch statistics shared by a query and its key would give the pair away (section 3.3 of v1). The paper's GPUs each normalise their own
+  // part of the batch, with the keys shuffled over them; here the parts are groups that go through the encoders one by one.
+  const torch::Tensor query = nn::unit_rows(by_group(*query_, a, options_.shuffle_groups));
   const torch::NoGradGuard no_grad;
-  torch::Tensor key;
-  if (options_.shuffle_groups > 1) {
-    const torch::Tensor order = torch::randperm(b.size(0), torch::TensorOptions().dtype(torch::kInt64)).to(b.device());
-    std::vector<torch::Tensor> parts;
-    for (const auto& group : b.index_select(0, order).chunk(options_.shuffle_groups)) parts.push_back(key_->forward(group));
-    key = nn::unit_rows(torch::cat(parts)).index_select(0, order.argsort());
-  } else {
-    key = nn::unit_rows(key_->forward(b));
-  }
+  const torch::Tensor order = torch::randperm(b.size(0), torch::TensorOptions().dtype(torch::kInt64)).to(b.device());
+  const torch::Tensor shuffled = by_group(*key_, b.index_select(0, order), options_.shuffle_groups);
+  const torch::Tensor key = nn::unit_rows(shuffled).index_select(0, order.argsort());
   queue_->stage(key, progress.step);
   return {query, key};
 }
@@ -98,7 +100,7 @@ const bool registered = train::MethodRegistry::instance().add(
                             {"ema", 0.99},
                             {"temperature", 0.1},
                             {"shuffle-groups", 4},
-                            {"lr", 0.12},
+                            {"lr", 0.06},
                             {"lr-batch", 256},
                             {"batch", 256},
                             {"epochs", 200},

@@ -13,7 +13,9 @@ namespace selfsight::train {
 namespace fs = core::fs;
 
 std::string difference(const nlohmann::json& there, const nlohmann::json& here) {
+  constexpr int most = 8;
   std::string out;
+  int count = 0;
   const auto text = [](const nlohmann::json& object, const std::string& key) {
     return object.contains(key) ? object.at(key).dump() : "absent";
   };
@@ -21,12 +23,14 @@ std::string difference(const nlohmann::json& there, const nlohmann::json& here) 
   keys.update(here);
   for (const auto& [key, ignored] : keys.items()) {
     if (text(there, key) == text(here, key)) continue;
+    if (++count > most) continue;
     out += fmt::format("{}{}: {} there, {} here", out.empty() ? "" : "; ", key, text(there, key), text(here, key));
   }
+  if (count > most) out += fmt::format("; and {} more", count - most);
   return out;
 }
 
-RunFolder::RunFolder(fs::path path, const nlohmann::json& identity) : path_(std::move(path)) {
+RunFolder::RunFolder(fs::path path, const nlohmann::json& identity) : path_(std::move(path)), identity_(identity) {
   const fs::path config = path_ / "config.json";
   if (fs::exists(path_) && !fs::is_empty(path_) && !fs::exists(config) && !fs::exists(path_ / ".lock"))
     core::fail(core::Exit::cannot_create, "{}: holds files that no run wrote; choose another folder with -o", path_.string());
@@ -50,11 +54,20 @@ RunFolder::RunFolder(fs::path path, const nlohmann::json& identity) : path_(std:
       core::fail(core::Exit::usage, "{}: belongs to a run with another configuration ({}); choose another folder with -o or remove it",
                  path_.string(), change);
   } else {
-    core::write_atomically(config, identity.dump(1) + "\n");
+    is_new_ = true;
   }
 }
 
+void RunFolder::claim() {
+  if (is_new_) core::write_atomically(path_ / "config.json", identity_.dump(1) + "\n");
+  is_new_ = false;
+}
+
 RunFolder::~RunFolder() {
+  if (is_new_) {  // nothing has come of it; a folder that holds something else stays
+    ::unlink((path_ / ".lock").c_str());
+    ::rmdir(path_.c_str());
+  }
   if (lock_ >= 0) ::close(lock_);
 }
 

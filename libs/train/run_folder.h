@@ -16,9 +16,13 @@ class RunFolder {
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;
   [[nodiscard]] const core::fs::path& path() const { return path_; }
+  /// Makes the folder this configuration's own, once the input has proved good; without it a new folder goes again at the end.
+  void claim();
 
  private:
   core::fs::path path_;
+  nlohmann::json identity_;
+  bool is_new_ = false;
   int lock_ = -1;
 };
 

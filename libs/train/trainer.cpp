@@ -445,12 +445,14 @@ manifest::Model Trainer::train() {
 
 manifest::Model pretrain(Run& run) {
   core::catch_stop_signals();
-  const RunFolder folder(run.folder, run.identity);
+  RunFolder folder(run.folder, run.identity);
   if (const fs::path finished = folder.path() / "model.json"; fs::exists(finished)) {
     core::log_info("{}: finished already", finished.string());
     return manifest::read<manifest::Model>(finished.string());
   }
-  return Trainer(run, folder).train();
+  Trainer trainer(run, folder);
+  folder.claim();
+  return trainer.train();
 }
 
 }  // namespace selfsight::train

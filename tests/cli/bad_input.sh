@@ -5,16 +5,16 @@ ssl-data fashion-mnist -o data.json >/dev/null 2>&1
 # Sources.
 refuses 66 nowhere ssl-data fashion-mnist nowhere
 mkdir empty; refuses 65 empty ssl-data folder empty
-mkdir -p classes/cat classes/dog; cp "$here/../data/images/"*.png classes/cat/ 2>/dev/null
+pngs classes/cat 3; mkdir classes/dog
 refuses 65 'dog' ssl-data folder classes
 mkdir cut; cp $fashion/* cut; truncate -s 1000 cut/train-images-idx3-ubyte.gz
 refuses 65 'train-images' ssl-data fashion-mnist cut
 mkdir foreign; for f in train-images-idx3-ubyte train-labels-idx1-ubyte t10k-images-idx3-ubyte t10k-labels-idx1-ubyte; do echo hello > foreign/$f; done
 refuses 65 'foreign' ssl-data fashion-mnist foreign
-mkdir -p broken/train/a broken/train/b; for c in a b; do cp "$here/../data/images/"*.png broken/train/$c/; done
-head -c 60 "$(ls broken/train/a/*.png | head -n 1)" > broken/train/a/cut.png
+for c in a b; do pngs broken/train/$c 4; done
+head -c 60 broken/train/a/0.png > broken/train/a/cut.png
 ssl-data folder broken -o broken.json >/dev/null 2>&1
-refuses 65 'cut.png' ssl-data check broken.json
+ssl-data check broken.json >out 2>err; [ $? = 65 ] && grep -q cut.png err && grep -q cut.png out && pass || fail "a broken image is not named, on stderr and in the manifest"
 
 # Manifests.
 refuses 66 'missing.json' ssl-pretrain simclr -o run missing.json

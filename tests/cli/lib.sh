@@ -31,6 +31,20 @@ refuses() {
 same() { if cmp -s "$1" "$2"; then pass; else fail "$1 and $2 differ"; fi; }
 finish() { echo "$passed passed, $failed failed"; [ $failed = 0 ]; }
 
+# pngs FOLDER N: N small images that differ
+pngs() {
+  mkdir -p "$1"
+  python3 - "$1" "$2" <<'P'
+import struct, sys, zlib
+def chunk(kind, data):
+    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+for n in range(int(sys.argv[2])):
+    rows = b''.join(b'\0' + bytes((x * (n + 3) + y * 7) % 256 for x in range(20)) for y in range(16))
+    with open(f'{sys.argv[1]}/{n}.png', 'wb') as file:
+        file.write(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>2I5B', 20, 16, 8, 0, 0, 0, 0)) + chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b''))
+P
+}
+
 fashion=/usr/share/datasets/fashion-mnist
 # A run of seconds: tiny_run METHOD DATASET FOLDER [options]
 tiny_options="--profile small --arch resnet10 --stem stride2 --width 0.25 --images 1024 --batch 64 --epochs 2 --warmup-epochs 0 --knn-every 0 --no-provenance --quiet"

@@ -161,9 +161,9 @@ TEST_CASE("a wrong value names the option, the value and what is allowed") {
 }
 
 TEST_CASE("an unknown option is refused with the nearest known one") {
-  CHECK(refused("--rat 1") == "unknown option '--rat' (did you mean rate?); --help lists all");
-  CHECK(contains(refused("--hlp"), "did you mean help?"));
-  CHECK(contains(refused("--raet=1"), "did you mean rate?"));
+  CHECK(refused("--rat 1") == "unknown option '--rat' (did you mean --rate?); --help lists all");
+  CHECK(contains(refused("--hlp"), "did you mean --help?"));
+  CHECK(contains(refused("--raet=1"), "did you mean --rate?"));
   CHECK(refused("--entirely-else") == "unknown option '--entirely-else'; --help lists all");
   CHECK(contains(refused("-z"), "unknown option '-z'"));
   CHECK(contains(refused("--no-rate"), "unknown option '--no-rate'"));
@@ -200,7 +200,7 @@ TEST_CASE("a configuration file and the environment are checked like the command
     write_atomically(file, text);
     return refused("--config " + file);
   };
-  CHECK(with(R"({"rat": 1})") == file + ": there is no option 'rat' (did you mean rate?)");
+  CHECK(with(R"({"rat": 1})") == file + ": there is no option 'rat' (did you mean --rate?)");
   CHECK(with(R"({"rate": "1"})") == file + ": rate: \"1\" is not a number (allowed: 0 to 10)");
   CHECK(with(R"({"rate": 11})") == file + ": rate: '11' is not allowed (allowed: 0 to 10)");
   CHECK(with(R"({"count": 1.5})") == file + ": count: 1.5 is not a whole number (allowed: -2 to 10)");

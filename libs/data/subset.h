@@ -1,0 +1,35 @@
+// Splits made of samples of another split, and the files that say which.
+#pragma once
+
+#include "core/options.h"
+#include "data/source.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace selfsight::data {
+
+/// The split made of `samples` (numbers in `whole`, which may itself be a subset). Their numbers in the source are written
+/// to "<stem of manifest>.<name>.index.json" beside `manifest`. Errors: cannot_create, also where that file holds something else.
+manifest::Split write_subset(const manifest::Split& whole, const std::vector<std::int64_t>& samples, const std::filesystem::path& manifest,
+                             const std::string& name);
+
+/// Which samples become splits of their own: exactly one of `into`, `per_class` and `count`.
+struct SubsetOptions {
+  std::string from = "train";
+  std::string into;
+  std::int64_t per_class = 0, count = 0;
+  std::string name;
+  std::uint64_t seed = 0;
+
+  void describe(core::Options& options);
+  /// Error: usage unless exactly one way of choosing is given.
+  void check() const;
+};
+
+/// Adds the splits to `dataset`, which will be written to `manifest`. Errors: as write_subset and partition.h; usage for a name that is
+/// taken.
+void add_subsets(manifest::Dataset& dataset, const SubsetOptions& options, const std::filesystem::path& manifest);
+
+}  // namespace selfsight::data
