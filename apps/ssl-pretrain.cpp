@@ -96,7 +96,7 @@ void pretrain(core::CommandLine& cli) {
   run.dataset = manifest::from_json<manifest::Dataset>(input.json, input.folder, input.origin);
   run.folder = std::filesystem::absolute(tool.folder);
   run.provenance = tool.provenance;
-  run.config = cli.options().values();
+  run.config = cli.options().values(/*identity_only=*/!run.provenance);  // where and how it ran differs from run to run
   run.identity = train::identity_of(run, cli.options());
 
   manifest::Model model = train::pretrain(run);

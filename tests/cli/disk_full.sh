@@ -2,7 +2,7 @@
 . "$(dirname "$0")/lib.sh"
 ssl-data fashion-mnist -o data.json >/dev/null 2>&1
 mkdir disk
-mount -t tmpfs -o size=3m tmpfs disk 2>/dev/null || skip "no right to mount a small tmpfs"
+mount -t tmpfs -o size=12m tmpfs disk 2>/dev/null || skip "no right to mount a small tmpfs"
 trap 'umount -l "$work/disk"; rm -rf "$work"' EXIT
 # Room for the first checkpoint, not for many.
 tiny_run simclr data.json disk/run --checkpoint-steps 2 --keep 50 >out 2>err

@@ -78,8 +78,13 @@ TEST_CASE("a run folder belongs to one configuration and one live run, and never
   const test::Folder folder;
   const fs::path path = folder.path() / "run";
   {
-    const train::RunFolder one(path, {{"lr", 0.1}});
+    const train::RunFolder refused(path, {{"lr", 0.1}});
     CHECK_THROWS_AS(train::RunFolder(path, {{"lr", 0.1}}), core::Error);  // still held
+  }
+  CHECK_FALSE(fs::exists(path));  // nothing came of it
+  {
+    train::RunFolder one(path, {{"lr", 0.1}});
+    one.claim();
   }
   { const train::RunFolder again(path, {{"lr", 0.1}}); }
   try {
