@@ -115,7 +115,7 @@ Section training_section(const std::vector<TrainedRun>& runs) {
 
 Section views_section(const std::vector<TrainedRun>& runs) {
   Section section{"views", "Training views",
-                  "What the network was shown: one row an image, one column a view, as drawn for the first batch.", ""};
+                  "What the network was shown: one column an image, one row a view, as drawn for the first batch.", ""};
   std::set<std::string> shown;  // runs of one arm have the same kind of views
   std::string sheets;
   for (const TrainedRun& run : runs) {

@@ -303,10 +303,11 @@ void Trainer::log_step(const Outcome& outcome, double loss, double lr) {
 }
 
 void Trainer::save_views(const data::Batch& batch) {
-  std::vector<std::vector<data::Image>> rows;
-  for (std::int64_t i = 0; i < std::min<std::int64_t>(batch.size(), 12); ++i) {
+  constexpr std::int64_t most = 12;
+  std::vector<std::vector<data::Image>> rows;  // one row a view, one column an image
+  for (const auto& view : batch.views) {
     auto& row = rows.emplace_back();
-    for (const auto& view : batch.views) {
+    for (std::int64_t i = 0; i < std::min(batch.size(), most); ++i) {
       data::Image image(view.height, view.width, view.channels);
       const auto bytes = static_cast<std::ptrdiff_t>(image.pixels.size());
       std::copy_n(view.pixels.begin() + i * bytes, bytes, image.pixels.begin());
@@ -336,7 +337,9 @@ void Trainer::epoch(std::int64_t number) {
     method_.before_epoch(context);
   }
   loader_->start(method_.plan(set_.samples(), options_.batch, options_.seed, number), number, done * options_.accumulate);
-  logged_ = core::monotonic_seconds();
+  logged_ = core::monotonic_seconds();  // rates are of the steps alone: what lies between two epochs is not counted
+  logged_images_ = images_;
+  logged_wait_ = loader_->times().wait;
   method_.train();
   const std::int64_t last = std::min(progress_.total_steps, (number + 1) * progress_.steps_per_epoch);
   while (progress_.step < last) {

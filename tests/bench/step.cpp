@@ -1,6 +1,6 @@
 // Seconds of one SimCLR update: ResNet-18 with CIFAR stem, two views of 64 images of 32 x 32, forward, NT-Xent, backward, SGD.
 // Prints one line of JSON for each round; a round starts when a line arrives on stdin, so that a peer can take turns.
-#include "core/log.h"
+#include "core/progress.h"
 #include "core/threads.h"
 #include "train/trainer.h"
 

@@ -40,7 +40,7 @@ std::vector<std::byte> gzip(const std::string& text) {
 
 std::string text_of(const std::vector<std::byte>& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
-/// Exit code of `action` in a child process that may write files of at most `limit` bytes and is not root.
+/// Exit code of `action` in a child process that may write files of at most `limit` bytes or, without a limit, is not root.
 template <class Action>
 int in_restricted_child(rlim_t limit, const Action& action) {
   std::fflush(nullptr);
@@ -49,7 +49,7 @@ int in_restricted_child(rlim_t limit, const Action& action) {
     std::signal(SIGXFSZ, SIG_IGN);
     const rlimit file_size{limit, limit};
     ::setrlimit(RLIMIT_FSIZE, &file_size);
-    if (::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(99);
+    if (limit == RLIM_INFINITY && ::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(99);
     try {
       action();
     } catch (const Error& error) {
