@@ -50,7 +50,10 @@ RunFolder::RunFolder(fs::path path, const nlohmann::json& identity) : path_(std:
   if (fs::exists(config)) {
     const auto there = nlohmann::json::parse(core::read_text(config), nullptr, /*allow_exceptions=*/false);
     if (!there.is_object()) core::fail(core::Exit::bad_data, "{}: damaged; remove the folder to start over", config.string());
-    if (const std::string change = difference(there, identity); !change.empty())
+    const bool has_work = fs::exists(path_ / "model.json") || (fs::exists(path_ / "checkpoints") && !fs::is_empty(path_ / "checkpoints"));
+    const std::string change = difference(there, identity);
+    is_new_ = !change.empty() && !has_work;  // a run that ended before anything was saved holds nothing to protect
+    if (!change.empty() && has_work)
       core::fail(core::Exit::usage, "{}: belongs to a run with another configuration ({}); choose another folder with -o or remove it",
                  path_.string(), change);
   } else {

@@ -9,7 +9,7 @@ namespace selfsight::train {
 
 class RunFolder {
  public:
-  /// Makes or takes the folder and locks it. Errors: usage when another live run holds it (named) or it belongs to another
+  /// Makes or takes the folder and locks it. Errors: usage when another live run holds it (named) or it holds work of another
   /// configuration (the difference is shown); cannot_create when it exists with files that no run wrote.
   RunFolder(core::fs::path path, const nlohmann::json& identity);
   ~RunFolder();

@@ -87,12 +87,17 @@ TEST_CASE("a run folder belongs to one configuration and one live run, and never
     one.claim();
   }
   { const train::RunFolder again(path, {{"lr", 0.1}}); }
+  {
+    train::RunFolder other(path, {{"lr", 0.3}});  // nothing was saved yet
+    other.claim();
+  }
+  core::write_atomically(path / "checkpoints" / "step-0000000001" / "checkpoint.json", std::string_view("{}"));
   try {
     const train::RunFolder other(path, {{"lr", 0.2}});
     FAIL("accepted");
   } catch (const core::Error& error) {
     CHECK(error.exit() == core::Exit::usage);
-    CHECK(std::string(error.what()).find("lr: 0.1 there, 0.2 here") != std::string::npos);
+    CHECK(std::string(error.what()).find("lr: 0.3 there, 0.2 here") != std::string::npos);
   }
   const fs::path foreign = folder.path() / "foreign";
   core::write_atomically(foreign / "thesis.txt", std::string_view("precious"));
