@@ -145,6 +145,8 @@ void write_atomically_with(const fs::path& path, const std::function<void(const 
   if (path.has_parent_path()) make_folder(path.parent_path());
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) fail(Exit::cannot_create, "{}: is a folder", path.string());
+  // Renaming over a device or pipe would put a plain file in its place.
+  if (fs::is_other(path, ignored)) fail(Exit::cannot_create, "{}: is no regular file", path.string());
   const fs::path temporary = temporary_name(path);
   try {
     make(temporary);

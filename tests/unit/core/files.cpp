@@ -7,6 +7,7 @@
 #include <zlib.h>
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <csignal>
 #include <cstring>
@@ -137,6 +138,9 @@ TEST_CASE("outputs that cannot be created are named") {
   CHECK(contains(error_of(Exit::cannot_create, [&] { write_atomically(folder.path(), std::string_view("y")); }), "is a folder"));
   error_of(Exit::cannot_create, [&] { make_folder(folder / "file"); });
   error_of(Exit::cannot_create, [&] { write_atomically("/proc/nothing/here", std::string_view("y")); });
+  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  CHECK(contains(error_of(Exit::cannot_create, [&] { write_atomically(folder / "pipe", std::string_view("y")); }), "no regular file"));
+  CHECK(fs::is_fifo(folder / "pipe"));
   CHECK(read_text(folder / "file") == "x");
 }
 
