@@ -2,6 +2,7 @@
 
 #include "core/files.h"
 #include "core/log.h"
+#include "core/memory.h"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -245,6 +246,8 @@ int run_tool(int argc, char** argv, ToolInfo info, const std::function<void(Comm
     return report(error.code() == std::errc::no_such_file_or_directory ? Exit::no_input : Exit::io,
                   fmt::format("{}: {}", error.path1().string(), error.code().message()));
   } catch (const std::bad_alloc&) {
+    if (const auto bound = memory_bound(); bound > 0)
+      return report(Exit::usage, fmt::format("this work does not fit into --max-memory {}", bytes_text(bound)));
     return report(Exit::internal, "internal error: out of memory");
   } catch (const std::exception& error) {
     return report(Exit::internal, fmt::format("internal error: {}", error.what()));

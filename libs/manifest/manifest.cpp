@@ -163,6 +163,7 @@ Json to_json(const Predictions& m, const fs::path& folder) {
 Json to_json(const Metrics& m, const fs::path& folder) {
   Json fields = {{"rows", Json::array()}, {"model", m.model}, {"features", m.features}};
   for (const auto& row : m.rows) fields["rows"].push_back(row_json(row));
+  if (!m.breakdowns.empty()) fields["breakdowns"] = m.breakdowns;
   return enclose(m, Metrics::kind, fields, folder);
 }
 
@@ -221,10 +222,11 @@ Predictions from_json<Predictions>(const Json& document, const fs::path& folder,
 template <>
 Metrics from_json<Metrics>(const Json& document, const fs::path& folder, const std::string& origin) {
   Metrics m;
-  const Json json = open(m, Metrics::kind, document, {"rows", "model", "features"}, folder, origin);
+  const Json json = open(m, Metrics::kind, document, {"rows", "model", "features", "breakdowns"}, folder, origin);
   for (const auto& row : json.at("rows")) m.rows.push_back(row_from(row));
   m.model = json.value("model", Json());
   m.features = json.value("features", m.features);
+  m.breakdowns = json.value("breakdowns", m.breakdowns);
   return m;
 }
 

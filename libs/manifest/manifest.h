@@ -110,6 +110,9 @@ struct Metrics : Envelope {
   std::vector<Row> rows;
   Json model;                  ///< the model manifest judged (whole), or null
   std::vector<Json> features;  ///< features manifests made on the way (whole), for the report
+  /// What stands behind the rows, item by item; the report draws each by its "kind" (see schemas/metrics.json): "items", "curves", "gallery",
+  /// "overlays".
+  std::vector<Json> breakdowns;
 };
 
 /// JSON of a manifest, validated against the kind's schema. Payload paths are relative to `folder` where they lie below it, and
