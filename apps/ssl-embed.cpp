@@ -3,6 +3,7 @@
 #include "core/threads.h"
 #include "core/tool.h"
 #include "manifest/manifest.h"
+#include "tasks/model_input.h"
 #include "tasks/probe_subject.h"
 #include "train/versions.h"
 
@@ -23,15 +24,18 @@ core::ToolInfo tool_info() {
 }
 
 struct EmbedToolOptions {
-  std::string split = "test", dataset, layer = "pooled", folder, device = "cpu";
+  tasks::ModelInput input;
+  tasks::BadPolicy bad;
+  std::string split = "test", layer = "pooled", folder, device = "cpu";
   std::int64_t batch = 256, workers = 0, threads = 0;
   bool provenance = true;
 
   void describe(core::Options& o) {
     o.add("split", &split, "split to embed").metavar("NAME");
-    o.add("dataset", &dataset, "data set manifest, when it is not the one that the model was trained on").metavar("FILE");
+    input.describe(o);
     o.add("layer", &layer, "pooled, map, or a tap such as layer3 or block-11").metavar("NAME");
-    o.add("output", &folder, "folder of the features").letter('o').metavar("DIR").runtime();
+    bad.describe(o);
+    o.add("output", &folder, "folder of the features; one split and layer each").letter('o').metavar("DIR").runtime();
     o.add("device", &device, "cpu, cuda or cuda:N").runtime();
     o.add("batch", &batch, "images at a time").range(1, 1 << 20).runtime();
     o.add("workers", &workers, "that load images; 0: one per processor").range(0, 4096).runtime();
@@ -39,6 +43,15 @@ struct EmbedToolOptions {
     o.add("provenance", &provenance, "keep in the manifest what differs between two runs of one command").runtime();
   }
 };
+
+/// Features of another split or layer are not this command's to replace.
+void refuse_others(const std::filesystem::path& file, const EmbedToolOptions& options) {
+  if (!std::filesystem::exists(file)) return;
+  const auto there = manifest::read<manifest::Features>(file.string());
+  if (there.split != options.split || there.layer != options.layer)
+    core::fail(core::Exit::cannot_create, "{}: holds the features of split '{}', layer '{}'; choose another folder with -o", file.string(),
+               there.split, there.layer);
+}
 
 void embed(core::CommandLine& cli) {
   EmbedToolOptions options;
@@ -48,25 +61,20 @@ void embed(core::CommandLine& cli) {
   if (options.folder.empty()) core::fail(core::Exit::usage, "say where the features go: -o DIR");
   const double begin = core::monotonic_seconds();
 
-  const manifest::Document document = manifest::read_document(input);
-  const auto model = manifest::from_json<manifest::Model>(document.json, document.folder, document.origin);
-  std::vector<manifest::Json> inputs{manifest::input_entry("model", document.origin, document.json)};
-  manifest::Dataset dataset = model.dataset;
-  if (!options.dataset.empty()) {
-    const manifest::Document other = manifest::read_document(options.dataset);
-    dataset = manifest::from_json<manifest::Dataset>(other.json, other.folder, other.origin);
-    inputs.push_back(manifest::input_entry("dataset", other.origin, other.json));
-  }
-
+  tasks::ModelInput& given = options.input;
+  given.read(input);
   at::set_num_threads(static_cast<int>(options.threads > 0 ? options.threads : core::default_threads()));
-  const tasks::Subject subject = tasks::model_subject(model, options.layer);
-  const tasks::OpenSplit split = tasks::open_split(dataset, options.split, subject);
+  const tasks::Subject subject = tasks::model_subject(given.model, options.layer);
+  tasks::check_layer(subject);
+  const tasks::OpenSplit split = tasks::open_split(given.dataset, options.split, subject, options.bad);
   const tasks::EmbedRun run{train::open_device(options.device), options.batch, options.workers};
   const auto folder = std::filesystem::absolute(options.folder);
   tasks::take_folder(folder, "ssl-embed");
+  refuse_others(folder / "features.json", options);
   const auto file = folder / "features.safetensors";
-  manifest::Features features = tasks::save_features(subject, split, tasks::embed_split(subject, split, run), dataset, file);
-  features.inputs = inputs;
+  manifest::Features features = tasks::save_features(subject, split, tasks::embed_split(subject, split, run), given.dataset, file);
+  features.inputs = given.inputs;
+  if (auto left_out = tasks::left_out_json({&split}); !left_out.empty()) features.extra["bad_items"] = std::move(left_out);
   manifest::stamp(features, "ssl-embed", cli.argv(), core::monotonic_seconds() - begin, {.provenance = options.provenance});
   manifest::emit(to_json(features, folder), folder / "features.json");
 }

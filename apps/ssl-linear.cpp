@@ -2,6 +2,7 @@
 #include "core/progress.h"
 #include "core/tool.h"
 #include "manifest/manifest.h"
+#include "tasks/model_input.h"
 #include "tasks/probe.h"
 #include "train/versions.h"
 
@@ -27,12 +28,13 @@ core::ToolInfo tool_info() {
 
 /// Options that belong to the tool rather than to the probes.
 struct ToolOptions {
-  std::string dataset, folder;
+  tasks::ModelInput input;
+  std::string folder;
   bool provenance = true;
 
   void describe(core::Options& o) {
     o.group("Input and output");
-    o.add("dataset", &dataset, "data set manifest, when it is not the one that the model was trained on").metavar("FILE");
+    input.describe(o);
     o.add("output", &folder, "folder of metrics.json and the features (default: 'linear' in the model's folder)")
         .letter('o')
         .metavar("DIR")
@@ -49,20 +51,11 @@ void linear(core::CommandLine& cli) {
   cli.parse();
   const double begin = core::monotonic_seconds();
 
-  const manifest::Document document = manifest::read_document(cli.input());
-  const auto model = manifest::from_json<manifest::Model>(document.json, document.folder, document.origin);
-  std::vector<manifest::Json> inputs{manifest::input_entry("model", document.origin, document.json)};
-  manifest::Dataset dataset = model.dataset;
-  if (!tool.dataset.empty()) {
-    const manifest::Document other = manifest::read_document(tool.dataset);
-    dataset = manifest::from_json<manifest::Dataset>(other.json, other.folder, other.origin);
-    inputs.push_back(manifest::input_entry("dataset", other.origin, other.json));
-  }
-
-  const auto folder = std::filesystem::absolute(tool.folder.empty() ? document.folder / "linear" : std::filesystem::path(tool.folder));
-  manifest::Metrics metrics = tasks::probe(model, dataset, options, folder);
+  tool.input.read(cli.input());
+  const auto folder = std::filesystem::absolute(tool.folder.empty() ? tool.input.folder / "linear" : std::filesystem::path(tool.folder));
+  manifest::Metrics metrics = tasks::probe(tool.input.model, tool.input.dataset, options, folder);
   metrics.extra["config"] = cli.options().values(/*identity_only=*/true);
-  metrics.inputs = inputs;
+  metrics.inputs = tool.input.inputs;
   manifest::stamp(metrics, "ssl-linear", cli.argv(), core::monotonic_seconds() - begin, {.provenance = tool.provenance});
   manifest::emit(to_json(metrics, folder), folder / "metrics.json");
 }

@@ -48,6 +48,19 @@ Seen look(const Source& source, std::int64_t index, Image& image) {
 
 }  // namespace
 
+std::vector<BadItem> find_bad(const Source& source, int threads, const std::function<void(std::int64_t)>& advance) {
+  std::vector<std::string> reasons(static_cast<std::size_t>(source.size()));
+  core::parallel_for(source.size(), 16, threads, [&](std::int64_t begin, std::int64_t end) {
+    thread_local Image image;
+    for (std::int64_t i = begin; i < end; ++i) reasons[static_cast<std::size_t>(i)] = look(source, i, image).reason;
+    advance(end - begin);
+  });
+  std::vector<BadItem> bad;
+  for (std::int64_t i = 0; i < source.size(); ++i)
+    if (auto& reason = reasons[static_cast<std::size_t>(i)]; !reason.empty()) bad.push_back({i, 0, source.name(i), std::move(reason)});
+  return bad;
+}
+
 CheckReport check_split(const manifest::Split& split, int threads, const std::function<void(std::int64_t)>& advance) {
   const std::shared_ptr<const Source> source = open_split(split);
   std::vector<Seen> seen(static_cast<std::size_t>(source->size()));

@@ -23,6 +23,9 @@ struct CheckReport {
 /// done, from any thread. Errors of opening the split.
 CheckReport check_split(const manifest::Split& split, int threads, const std::function<void(std::int64_t)>& advance);
 
+/// The samples of `source` that cannot be read or decoded, in order; `threads` and `advance` as above.
+std::vector<BadItem> find_bad(const Source& source, int threads, const std::function<void(std::int64_t)>& advance);
+
 /// Checks every split (see check_split), with a progress bar and a warning for each bad image, and writes what was found into its
 /// manifest ("checked"; the common image size). Returns the number of bad images. `workers` 0: one per processor.
 std::size_t check_dataset(manifest::Dataset& dataset, std::int64_t workers);

@@ -210,6 +210,11 @@ std::vector<BadItem> Loader::bad_items() const {
   return items;
 }
 
+void Loader::add_bad_items(const std::vector<BadItem>& items) {
+  const std::lock_guard lock(state_->mutex);
+  for (const BadItem& item : items) state_->bad.try_emplace({item.source, item.sample}, item);
+}
+
 LoaderTimes Loader::times() const {
   const std::lock_guard lock(state_->mutex);
   return state_->times;

@@ -71,6 +71,8 @@ class Loader {
   std::shared_ptr<const Batch> next();
   /// Every bad item seen so far, in order of sample.
   [[nodiscard]] std::vector<BadItem> bad_items() const;
+  /// Those that an earlier part of a resumed run saw: they count, and are listed.
+  void add_bad_items(const std::vector<BadItem>& items);
   [[nodiscard]] LoaderTimes times() const;
 
  private:

@@ -15,7 +15,7 @@ using core::fail;
 /// Some samples of another source.
 class Subset final : public Source {
  public:
-  Subset(std::unique_ptr<Source> whole, std::vector<std::int64_t> indices) : whole_(std::move(whole)), indices_(std::move(indices)) {}
+  Subset(std::shared_ptr<const Source> whole, std::vector<std::int64_t> indices) : whole_(std::move(whole)), indices_(std::move(indices)) {}
   [[nodiscard]] std::int64_t size() const override { return static_cast<std::int64_t>(indices_.size()); }
   [[nodiscard]] std::int64_t label(std::int64_t index) const override { return whole_->label(at(index)); }
   [[nodiscard]] std::string name(std::int64_t index) const override { return whole_->name(at(index)); }
@@ -25,7 +25,7 @@ class Subset final : public Source {
  private:
   [[nodiscard]] std::int64_t at(std::int64_t index) const { return indices_.at(static_cast<std::size_t>(index)); }
 
-  std::unique_ptr<Source> whole_;
+  std::shared_ptr<const Source> whole_;
   std::vector<std::int64_t> indices_;
 };
 
@@ -45,13 +45,14 @@ std::vector<std::int64_t> read_subset(const std::filesystem::path& path, std::in
   return indices;
 }
 
+std::shared_ptr<const Source> part_of(std::shared_ptr<const Source> whole, std::vector<std::int64_t> indices) {
+  return std::make_shared<Subset>(std::move(whole), std::move(indices));
+}
+
 std::shared_ptr<const Source> open_split(const manifest::Split& split) {
   const auto& registry = core::Registry<SourceFormat>::instance();
-  std::unique_ptr<Source> source = registry.find(split.format, "source format").open(split);
-  if (split.subset) {
-    std::vector<std::int64_t> indices = read_subset(split.subset->path, source->size());
-    source = std::make_unique<Subset>(std::move(source), std::move(indices));
-  }
+  std::shared_ptr<const Source> source = registry.find(split.format, "source format").open(split);
+  if (split.subset) source = part_of(source, read_subset(split.subset->path, source->size()));
   if (source->size() != split.count) {
     fail(Exit::bad_data, "{}: holds {} samples, but its manifest says {}: describe it again with ssl-data", split.root.string(),
          source->size(), split.count);

@@ -50,6 +50,8 @@ std::vector<std::pair<std::string, std::string>> format_summaries();
 
 /// Opens a split, its subset applied. Errors as the format's; bad_data when the count or a label is not what the split says.
 std::shared_ptr<const Source> open_split(const manifest::Split& split);
+/// Some samples of another source, in the order given.
+std::shared_ptr<const Source> part_of(std::shared_ptr<const Source> whole, std::vector<std::int64_t> indices);
 /// The sample numbers of a subset file, each below `size`. Errors: no_input; bad_data naming the file.
 std::vector<std::int64_t> read_subset(const std::filesystem::path& path, std::int64_t size);
 /// The labels of a whole source; -1 where absent.

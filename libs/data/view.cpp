@@ -144,6 +144,7 @@ std::vector<Recipe> multi_crop_recipes(const std::string& style, std::int64_t gl
       Recipe recipe = simclr_recipe(i < 2 ? global : local);
       recipe.scale_min = i < 2 ? 0.14 : 0.05;
       recipe.scale_max = i < 2 ? 1.0 : 0.14;
+      recipe.blur_kernel = 23;  // on crops of every size
       recipes.push_back(recipe);
     }
   } else if (style == "dino") {

@@ -28,17 +28,21 @@ std::vector<data::ViewSpec> Byol::views(std::int64_t image) const {
 }
 
 void Byol::build(const train::Setup& setup) {
+  // As released: hidden layers with a bias before their normalisation, output layers without.
+  const auto mlp = [&](std::int64_t in) {
+    return std::make_shared<nn::Mlp>(
+        nn::MlpOptions{.dims = {in, options_.hidden, options_.dim}, .batch_norm = true, .bias = false, .bias_before_norm = true});
+  };
   const auto make = [&] {
     auto backbone = nn::make_backbone(setup.backbone);
-    nn::MlpOptions head{.dims = {backbone->feature_dim(), options_.hidden, options_.dim}, .batch_norm = true};
-    return std::make_shared<nn::Encoder<nn::Mlp>>(std::move(backbone), std::make_shared<nn::Mlp>(head));
+    const auto head = mlp(backbone->feature_dim());
+    return std::make_shared<nn::Encoder<nn::Mlp>>(std::move(backbone), head);
   };
   online_ = register_module("online", make());
   target_ = register_module("target", make());
   nn::copy_state(*target_, *online_);
   nn::freeze(*target_);
-  predictor_ = register_module(
-      "predictor", std::make_shared<nn::Mlp>(nn::MlpOptions{.dims = {options_.dim, options_.hidden, options_.dim}, .batch_norm = true}));
+  predictor_ = register_module("predictor", mlp(options_.dim));
 }
 
 train::Outcome Byol::step(const train::Views& views, const train::Progress&) {
@@ -68,6 +72,7 @@ const bool registered = train::MethodRegistry::instance().add(
              .needs = "two views",
              .profiles = {{"published",
                            {{"arch", "resnet50"},
+                            {"zero-init-residual", true},
                             {"optimizer", "lars"},
                             {"lr", 0.2},
                             {"batch", 4096},
@@ -76,6 +81,7 @@ const bool registered = train::MethodRegistry::instance().add(
                             {"weight-decay", 1.5e-6}}},
                           {"small",
                            {{"arch", "resnet18"},
+                            {"zero-init-residual", false},
                             {"stem", "cifar"},
                             {"view-size", 0},
                             {"view-scale-min", 0.2},

@@ -58,20 +58,28 @@ torch::Tensor dino_loss(const std::vector<torch::Tensor>& teacher, const std::ve
   return sum / terms;
 }
 
+double teacher_temperature(const DinoOptions& options, std::int64_t epoch) {
+  const double from = options.warmup_teacher_temperature, to = options.teacher_temperature, last = options.warmup_teacher_epochs - 1.0;
+  if (static_cast<double>(epoch) >= options.warmup_teacher_epochs) return to;
+  return last > 0 ? from + (to - from) * std::min(1.0, static_cast<double>(epoch) / last) : from;
+}
+
 train::Outcome Dino::step(const train::Views& views, const train::Progress& progress) {
-  const double tau_t = train::ramp(options_.warmup_teacher_temperature, options_.teacher_temperature, options_.warmup_teacher_epochs,
-                                   // by whole epochs, as the released code
-                                   {.step = progress.epoch() * progress.steps_per_epoch,
-                                    .total_steps = progress.total_steps,
-                                    .steps_per_epoch = progress.steps_per_epoch});
+  const double tau_t = teacher_temperature(options_, progress.epoch());
   std::vector<torch::Tensor> targets;
   torch::Tensor entropy;
   {
     const torch::NoGradGuard no_grad;
     const torch::Tensor raw = teacher_->forward(torch::cat({views.x[0], views.x[1]})).to(torch::kFloat32);
     targets = torch::softmax((raw - centre_) / tau_t, 1).chunk(2);
-    const torch::Tensor mean = raw.mean(0, /*keepdim=*/true);
-    batch_centre_ = mean;
+    // Batches of one update share a centre; those of an update that was skipped are forgotten.
+    if (centre_step_ != progress.step) {
+      centre_step_ = progress.step;
+      centre_parts_ = 0;
+      batch_centre_ = torch::zeros_like(centre_);
+    }
+    batch_centre_ += raw.mean(0, /*keepdim=*/true);
+    ++centre_parts_;
     entropy = -(targets[0] * (targets[0] + 1e-12).log()).sum(1).mean();
   }
   const auto raw_student = nn::forward_by_size(*student_, views.x);
@@ -96,7 +104,8 @@ void Dino::after_backward(const train::Progress& progress) {
 
 void Dino::after_update(const train::Progress& progress) {
   const torch::NoGradGuard no_grad;
-  centre_.mul_(options_.centre_momentum).add_(batch_centre_, 1.0 - options_.centre_momentum);
+  centre_.mul_(options_.centre_momentum).add_(batch_centre_, (1.0 - options_.centre_momentum) / static_cast<double>(centre_parts_));
+  centre_step_ = -1;
   nn::ema_update(*teacher_, *student_, train::cosine(options_.momentum, 1.0, progress.share()));
 }
 

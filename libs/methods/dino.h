@@ -23,6 +23,9 @@ struct DinoOptions {
   data::MultiCrop views = data::multi_crop("dino");
 };
 
+/// tau_t of an epoch: linear over the first W epochs, the last of which already has the final value.
+double teacher_temperature(const DinoOptions& options, std::int64_t epoch);
+
 class Dino : public train::Method {
  public:
   void describe(core::Options& options) override;
@@ -39,7 +42,8 @@ class Dino : public train::Method {
   DinoOptions options_;
   std::shared_ptr<nn::Encoder<nn::DinoHead>> student_, teacher_;
   torch::Tensor centre_;        ///< 1 x D
-  torch::Tensor batch_centre_;  ///< mean of this update's raw teacher logits; joins the centre after it
+  torch::Tensor batch_centre_;  ///< sum over this update's batches of their mean raw teacher logits; joins the centre after it
+  std::int64_t centre_step_ = -1, centre_parts_ = 0;
 };
 
 /// Cross-entropy between the teacher's global views and all other student views, averaged over the pairs (equation 3).

@@ -15,7 +15,7 @@ void Moco::describe(core::Options& o) {
   o.add("dim", &options_.dim, "dimension of queries and keys").range(1, 1 << 16);
   o.add("head", &options_.head, "projection head: mlp (v2) or linear (v1)").choices({"mlp", "linear"});
   o.add("shuffle-groups", &options_.shuffle_groups,
-        "random groups that keys are batch-normalised in, standing for shuffled BN over as many GPUs")
+        "groups that queries and (shuffled) keys are batch-normalised in, standing for shuffled BN over as many GPUs")
       .range(1, 4096);
   o.group("Views");
   options_.view.describe(o, "view-");

@@ -20,8 +20,8 @@ std::vector<data::ViewSpec> Simclr::views(std::int64_t image) const { return tra
 void Simclr::build(const train::Setup& setup) {
   auto backbone = nn::make_backbone(setup.backbone);
   const std::int64_t features = backbone->feature_dim(), hidden = options_.hidden > 0 ? options_.hidden : features;
-  // The released head normalises its output layer too.
-  nn::MlpOptions head{.dims = {features, hidden, options_.dim}, .batch_norm = true, .last_batch_norm = true};
+  // The released head normalises its output layer too, with a gain and no bias.
+  nn::MlpOptions head{.dims = {features, hidden, options_.dim}, .batch_norm = true, .last_batch_norm = true, .last_norm_bias = false};
   encoder_ = register_module("encoder", std::make_shared<nn::Encoder<nn::Mlp>>(std::move(backbone), std::make_shared<nn::Mlp>(head)));
 }
 
@@ -46,6 +46,8 @@ const bool registered = train::MethodRegistry::instance().add(
                .needs = "two views; a large batch",
                .profiles = {{"published",
                              {{"arch", "resnet50"},
+                              {"zero-init-residual", true},
+                              {"view-filter", "bicubic"},
                               {"optimizer", "lars"},
                               {"lr", 0.3},
                               {"batch", 4096},
@@ -54,8 +56,10 @@ const bool registered = train::MethodRegistry::instance().add(
                               {"weight-decay", 1e-6}}},
                             {"small",
                              {{"arch", "resnet18"},
+                              {"zero-init-residual", false},
                               {"stem", "cifar"},
                               {"view-size", 0},
+                              {"view-filter", "bilinear"},
                               {"view-scale-min", 0.2},
                               {"view-blur", 0.0},
                               {"temperature", 0.5},

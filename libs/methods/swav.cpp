@@ -39,7 +39,7 @@ void Swav::build(const train::Setup& setup) {
 
 torch::Tensor Swav::assign(const torch::Tensor& scores, const torch::Tensor& z, std::size_t crop, const train::Progress& progress) {
   const torch::NoGradGuard no_grad;
-  torch::Tensor all = scores.detach().to(torch::kFloat32);  // Sinkhorn's exponentials overflow in half precision
+  torch::Tensor all = scores.detach();
   if (!queues_.empty() && progress.epochs() >= options_.queue_epoch) {
     auto& queue = *queues_[crop];
     if (queue.full()) all = torch::cat({prototypes_->forward(queue.newest_first()).to(torch::kFloat32), all});
@@ -54,7 +54,7 @@ train::Outcome Swav::step(const train::Views& views, const train::Progress& prog
   std::vector<torch::Tensor> z, scores;
   for (const auto& embedding : embeddings) {
     z.push_back(nn::unit_rows(embedding));
-    scores.push_back(prototypes_->forward(z.back()));
+    scores.push_back(prototypes_->forward(z.back()).to(torch::kFloat32));  // before the temperature magnifies what was rounded away
   }
   torch::Tensor loss = torch::zeros({}, scores[0].options().dtype(torch::kFloat32));
   torch::Tensor usage;
@@ -99,6 +99,7 @@ const bool registered = train::MethodRegistry::instance().add(
             {"batch", 4096},
             {"epochs", 800},
             {"warmup-epochs", 10},
+            {"warmup-lr", 0.3},
             {"weight-decay", 1e-6},
             {"exclude-1d", false}}},
           {"batch256",
@@ -107,13 +108,15 @@ const bool registered = train::MethodRegistry::instance().add(
             {"batch", 256},
             {"epochs", 200},
             {"warmup-epochs", 0},
+            {"warmup-lr", 0.0},
             {"freeze-prototypes", 5005},
             {"queue", 3840}}},
           {"small",
            {{"arch", "resnet18"},     {"stem", "cifar"},        {"prototypes", 100},  {"hidden", 512},        {"global-size", 0},
             {"global-blur", 0.0},     {"local-size", 16},       {"local-blur", 0.0},  {"locals", 4},          {"global-scale-min", 0.3},
             {"local-scale-min", 0.1}, {"local-scale-max", 0.3}, {"optimizer", "sgd"}, {"lr", 0.12},           {"min-lr", 0.0},
-            {"batch", 256},           {"epochs", 200},          {"warmup-epochs", 1}, {"weight-decay", 5e-4}, {"freeze-prototypes", 100}}}},
+            {"batch", 256},           {"epochs", 200},          {"warmup-epochs", 1}, {"warmup-lr", 0.0},
+            {"weight-decay", 5e-4},   {"freeze-prototypes", 100}}}},
      .make = [] { return std::make_shared<Swav>(); }});
 }  // namespace
 

@@ -20,11 +20,12 @@ class Encoder : public torch::nn::Module {
   std::shared_ptr<Head> head;
 };
 
-/// Runs `encoder` once for each run of consecutive views of equal size (the multi-crop of SwAV, section 3.2) and gives the outputs view by
-/// view.
+/// Multi-crop (SwAV, section 3.2): the backbone once for each run of consecutive views of equal size, then the head once on all of them
+/// together, so that batch normalisation in it sees every crop (as the releases of SwAV and DINO do). `views`: N x C x H x W each, of one N.
+/// Returns the head's outputs view by view.
 template <class E>
 std::vector<torch::Tensor> forward_by_size(E& encoder, const std::vector<torch::Tensor>& views) {
-  std::vector<torch::Tensor> out;
+  std::vector<torch::Tensor> features;
   for (std::size_t begin = 0; begin < views.size();) {
     std::size_t end = begin + 1;
     while (end < views.size() && views[end].size(2) == views[begin].size(2)) ++end;
@@ -33,10 +34,10 @@ std::vector<torch::Tensor> forward_by_size(E& encoder, const std::vector<torch::
         group == 1
             ? views[begin]
             : torch::cat(std::vector(views.begin() + static_cast<std::ptrdiff_t>(begin), views.begin() + static_cast<std::ptrdiff_t>(end)));
-    for (const auto& chunk : encoder.forward(joined).chunk(group)) out.push_back(chunk);
+    features.push_back(encoder.backbone->forward(joined).pooled);
     begin = end;
   }
-  return out;
+  return encoder.head->forward(torch::cat(features)).chunk(static_cast<std::int64_t>(views.size()));
 }
 
 }  // namespace selfsight::nn

@@ -15,6 +15,7 @@ struct MlpOptions {
   bool batch_norm = false;          ///< between linear layer and activation
   bool last_batch_norm = false;     ///< after the last layer
   bool last_affine = true;          ///< that one has gain and bias (SimSiam's has none)
+  bool last_norm_bias = true;       ///< its bias is trained; else it stays 0 (SimCLR's)
   bool bias = true;                 ///< of linear layers without a normalisation behind them
   bool bias_before_norm = false;    ///< of the others: the mean takes it out again (SwAV's release has it all the same)
   std::string activation = "relu";  ///< or "gelu"

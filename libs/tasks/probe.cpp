@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace selfsight::tasks {
 
@@ -249,7 +250,24 @@ void judge_fine_tuning(const Task& task, const Subject& subject, const OpenSplit
   }
 }
 
+/// What would make numbers that mean something else than they seem to.
+void warn_of_splits(const Task& task, const OpenSplit& train, const OpenSplit& test) {
+  if (train.name == test.name)
+    core::log_warning("--train-split and --test-split are both '{}': the numbers say how well labels are remembered, not how well they carry over",
+                      train.name);
+  std::set<std::int64_t> known;
+  for (const std::int64_t sample : task.train.labelled) known.insert(task.train.labels[static_cast<std::size_t>(sample)]);
+  std::set<std::int64_t> unknown;
+  const auto* labels = task.test_labels.const_data_ptr<std::int64_t>();
+  for (std::int64_t i = 0; i < task.test_labels.numel(); ++i)
+    if (!known.contains(labels[i])) unknown.insert(labels[i]);
+  if (!unknown.empty())
+    core::log_warning("{} class(es) of the split '{}' have no labelled image in '{}' and cannot be got right (the first: class {})",
+                      unknown.size(), test.name, train.name, *unknown.begin());
+}
+
 Task make_task(const OpenSplit& train, const OpenSplit& test, const std::string& origin, const ProbeOptions& options) {
+  if (options.protocols.empty()) core::fail(core::Exit::usage, "--protocol: name at least one, or nothing is judged");
   Task task{options, origin, labelled_split(origin, train.name, data::labels_of(*train.source), train.class_names)};
   const std::vector<std::int64_t> test_labels = data::labels_of(*test.source);
   std::vector<std::int64_t> kept;
@@ -279,6 +297,7 @@ Task make_task(const OpenSplit& train, const OpenSplit& test, const std::string&
   if (task.does("few-labels")) task.budgets = parse_budgets("--labels", options.labels, task.train);
   if (task.does("fine-tune")) task.fine_tune_budgets = parse_budgets("--fine-tune-labels", options.fine_tune_labels, task.train);
   task.run = {train::open_device(options.device), options.batch, options.workers};
+  warn_of_splits(task, train, test);
   return task;
 }
 
@@ -334,8 +353,10 @@ manifest::Metrics probe(const manifest::Model& model, const manifest::Dataset& d
 
   std::vector<Subject> subjects{model_subject(model, options.layer)};
   metrics.model = subjects.front().model;
-  const OpenSplit train = open_split(dataset, options.train_split, subjects.front()),
-                  test = open_split(dataset, options.test_split, subjects.front());
+  check_layer(subjects.front());
+  const OpenSplit train = open_split(dataset, options.train_split, subjects.front(), options.bad),
+                  test = open_split(dataset, options.test_split, subjects.front(), options.bad);
+  if (const Json left_out = left_out_json({&train, &test}); !left_out.empty()) metrics.extra["bad_items"] = left_out;
   const Task task = make_task(train, test, dataset.origin, options);
   for (const std::string& baseline : options.baselines)
     subjects.push_back(baseline == "pixels" ? pixel_subject(model) : untrained_subject(model, options.layer, options.seed));

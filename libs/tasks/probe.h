@@ -34,6 +34,7 @@ struct ProbeOptions {
   std::vector<std::string> fine_tune_labels = {"all"};
   std::int64_t fine_tune_draws = 1;
   CropOptions crop;
+  BadPolicy bad;
   // running
   std::string device = "cpu";
   std::int64_t threads = 0, workers = 0, batch = 256;

@@ -50,6 +50,7 @@ LabelledSplit labelled_split(const std::string& origin, const std::string& split
 std::vector<LabelBudget> parse_budgets(const std::string& option, const std::vector<std::string>& texts, const LabelledSplit& split) {
   const auto total = static_cast<std::int64_t>(split.labelled.size());
   std::vector<LabelBudget> out;
+  if (texts.empty()) core::fail(core::Exit::usage, "{}: name at least one number of labels, or nothing is judged", option);
   for (const std::string& text : texts) {
     LabelBudget budget{text, 0, false};
     if (text == "all") {

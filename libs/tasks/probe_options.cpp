@@ -40,6 +40,8 @@ void ProbeOptions::describe(core::Options& o) {
   o.group("Crops of --augment and fine-tuning");
   o.add("crop-scale", &crop.scale_min, "least share of the area that a crop keeps").range(0.001, 1);
   o.add("crop-flip", &crop.flip, "probability of a flip").range(0, 1);
+  o.group("Bad images");
+  bad.describe(o);
   o.group("Running");
   o.add("device", &device, "cpu, cuda or cuda:N").runtime();
   o.add("threads", &threads, "of LibTorch; 0: all processors").range(0, 4096).runtime();

@@ -4,8 +4,13 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
+#include "core/progress.h"
+#include "core/threads.h"
+#include "data/check.h"
 #include "manifest/safetensors.h"
 #include "nn/state.h"
+
+#include <mutex>
 
 namespace selfsight::tasks {
 
@@ -48,7 +53,9 @@ manifest::Json baseline_manifest(const manifest::Model& model, const std::string
 /// The key under which features are kept; "" when they cannot be recognised again.
 std::string cache_key(const Subject& subject, const OpenSplit& split) {
   if (subject.identity.empty() || split.digest.empty()) return "";
-  return core::digest_of(subject.identity + split.name + split.digest);
+  std::string parts = subject.identity + split.name + split.digest;
+  for (const auto& item : split.left_out) parts += fmt::format(" -{}", item.sample);
+  return core::digest_of(std::string_view(parts));
 }
 
 /// The key of the features in `file`; "" when there are none that can be read.
@@ -106,14 +113,66 @@ Subject pixel_subject(const manifest::Model& model) {
   return out;
 }
 
-OpenSplit open_split(const manifest::Dataset& dataset, const std::string& name, const Subject& subject) {
+void BadPolicy::describe(core::Options& options) {
+  options.add("on-bad", &on_bad, "an image that cannot be decoded ends the work (fail), or is left out and listed (skip)")
+      .choices({"fail", "skip"});
+  options.add("max-bad", &max_bad, "share of bad images that is still accepted").range(0, 1);
+}
+
+namespace {
+
+/// Looks at every image of `split` and leaves out what cannot be decoded.
+void leave_out_bad(OpenSplit& split, const std::string& origin, double most) {
+  core::Progress progress("looking for bad images in " + split.name, split.source->size(), "images");
+  std::mutex mutex;
+  split.left_out = data::find_bad(*split.source, core::default_threads(), [&](std::int64_t done) {
+    const std::lock_guard lock(mutex);
+    progress.advance(done);
+  });
+  progress.finish();
+  if (split.left_out.empty()) return;
+  for (const auto& item : split.left_out) core::log_warning("left out: {}", item.reason);
+  if (static_cast<double>(split.left_out.size()) > most * static_cast<double>(split.source->size()))
+    core::fail(core::Exit::bad_data, "{}: {} of {} images of split '{}' are bad, more than the share of {} that --max-bad accepts", origin,
+               split.left_out.size(), split.source->size(), split.name, most);
+  std::size_t next = 0;
+  for (std::int64_t i = 0; i < split.source->size(); ++i) {
+    if (next < split.left_out.size() && split.left_out[next].sample == i) {
+      ++next;
+    } else {
+      split.kept.push_back(i);
+    }
+  }
+  split.source = data::part_of(split.source, split.kept);
+}
+
+}  // namespace
+
+manifest::Json left_out_json(const std::vector<const OpenSplit*>& splits) {
+  manifest::Json out = manifest::Json::array();
+  for (const OpenSplit* split : splits)
+    for (const auto& item : split->left_out) out.push_back({{"split", split->name}, {"name", item.name}, {"reason", item.reason}});
+  return out;
+}
+
+void check_layer(const Subject& subject) {
+  if (subject.layer == "pooled" || subject.layer == "map" || subject.layer == "pixels") return;
+  const nn::Taps known = subject.network.backbone->taps();
+  if (!known.contains(subject.layer))
+    core::fail(core::Exit::usage, "--layer {}: {} has no such layer (known: pooled, map, {})", subject.layer, subject.name,
+               fmt::join(known, ", "));
+}
+
+OpenSplit open_split(const manifest::Dataset& dataset, const std::string& name, const Subject& subject, const BadPolicy& policy) {
   const manifest::Split& split = dataset.split(name);
-  OpenSplit out{name, data::open_split(split), static_cast<std::int64_t>(split.labels.size()), split.digest};
+  OpenSplit out{name, data::open_split(split), static_cast<std::int64_t>(split.labels.size()), split.digest, {}, {}};
   if (out.source->size() == 0) core::fail(core::Exit::bad_data, "{}: the split '{}' has no images", dataset.origin, name);
   const std::int64_t channels = subject.network.backbone->options().channels;
   if (out.source->channels() != channels)
     core::fail(core::Exit::bad_data, "{}: the images of split '{}' have {} channel(s), but the model '{}' takes {}", dataset.origin, name,
                out.source->channels(), subject.name, channels);
+  if (policy.on_bad == "skip") leave_out_bad(out, dataset.origin, policy.max_bad);
+  if (out.source->size() == 0) core::fail(core::Exit::bad_data, "{}: the split '{}' has no good image", dataset.origin, name);
   return out;
 }
 
@@ -127,6 +186,7 @@ train::Embedded embed_split(const Subject& subject, const OpenSplit& split, cons
   subject.network.backbone->to(run.device);
   train::Embedded out =
       train::embed(*subject.network.backbone, subject.network.normalisation, subject.network.size, split.source, {}, run.device, options);
+  if (!split.kept.empty()) out.index = torch::tensor(split.kept, torch::kInt64).index_select(0, out.index);
   const torch::Tensor wrong = torch::isfinite(out.features).all(1).logical_not_().nonzero();
   if (wrong.size(0) > 0) {
     const std::int64_t row = wrong[0].item<std::int64_t>();

@@ -1,6 +1,8 @@
 // Whose features a probe judges: a model, the same architecture with random weights, or the raw pixels.
 #pragma once
 
+#include "core/options.h"
+#include "data/loader.h"
 #include "data/source.h"
 #include "manifest/manifest.h"
 #include "train/embed.h"
@@ -38,15 +40,28 @@ Subject untrained_subject(const manifest::Model& model, const std::string& layer
 /// The evaluation view of the model's input size (at most 64 x 64), values 0 to 1.
 Subject pixel_subject(const manifest::Model& model);
 
+/// What becomes of images that cannot be decoded.
+struct BadPolicy {
+  std::string on_bad = "fail";  ///< "fail", or "skip": looked for beforehand, left out and listed
+  double max_bad = 0.001;       ///< share of bad images that is still accepted
+  void describe(core::Options& options);
+};
+
 /// One split, opened, with the facts that messages and digests need.
 struct OpenSplit {
   std::string name;
-  std::shared_ptr<const data::Source> source;
+  std::shared_ptr<const data::Source> source;  ///< without the samples that were left out
   std::int64_t class_names = 0;
-  std::string digest;  ///< of its content; "" when the data set does not say
+  std::string digest;                      ///< of its content; "" when the data set does not say
+  std::vector<data::BadItem> left_out;     ///< bad images, by their place in the whole split
+  std::vector<std::int64_t> kept;          ///< places of the others; empty when nothing was left out
 };
-/// Errors: bad_data (no such split, no images, channels that the model does not take), no_input.
-OpenSplit open_split(const manifest::Dataset& dataset, const std::string& name, const Subject& subject);
+/// Errors: bad_data (no such split, no images, more bad ones than accepted, channels that the model does not take), no_input.
+OpenSplit open_split(const manifest::Dataset& dataset, const std::string& name, const Subject& subject, const BadPolicy& policy = {});
+/// [{"split", "name", "reason"}] of what was left out of some splits.
+manifest::Json left_out_json(const std::vector<const OpenSplit*>& splits);
+/// Error: usage when the network has no such layer.
+void check_layer(const Subject& subject);
 
 struct EmbedRun {
   torch::Device device = torch::kCPU;

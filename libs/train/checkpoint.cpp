@@ -59,7 +59,11 @@ std::optional<CheckpointState> Checkpoints::newest() const {
     try {
       return load(path);
     } catch (const core::Error& error) {
-      core::log_warning("checkpoint not usable, trying the one before: {}", error.what());
+      // Out of the way, so that it neither counts among those kept nor keeps this step from being saved again.
+      const fs::path aside = folder_ / ("damaged-" + path.filename().string());
+      fs::remove_all(aside);
+      fs::rename(path, aside);
+      core::log_warning("checkpoint not usable, trying the one before: {} (set aside as {})", error.what(), aside.filename().string());
     }
   }
   return std::nullopt;

@@ -26,7 +26,7 @@ class Checkpoints {
   /// Checks the free space first, writes beside, renames, verifies by reading back, and only then removes the oldest.
   /// Errors: cannot_create, io; the ones before stay.
   void save(const CheckpointState& state) const;
-  /// The newest that is whole; a damaged one is named in a warning and the one before is taken. None: nullopt.
+  /// The newest that is whole; a damaged one is named in a warning, renamed to damaged-step-..., and the one before is taken. None: nullopt.
   [[nodiscard]] std::optional<CheckpointState> newest() const;
   void remove_all() const;
 

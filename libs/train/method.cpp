@@ -14,4 +14,16 @@ std::vector<data::ViewSpec> view_specs(std::vector<data::Recipe> recipes, std::i
   return out;
 }
 
+std::vector<ParameterGroup> Modifier::parameter_groups(const OptimizerOptions& options) {
+  const std::string prefix = "host.";
+  std::vector<ParameterGroup> groups = host_->parameter_groups(options);
+  for (auto& group : groups)
+    for (auto& [name, parameter] : group.parameters) name = prefix + name;
+  for (auto& group : default_groups(*this, options.exclude_1d)) {
+    std::erase_if(group.parameters, [&](const auto& item) { return item.first.starts_with(prefix); });
+    if (!group.parameters.empty()) groups.push_back(std::move(group));
+  }
+  return groups;
+}
+
 }  // namespace selfsight::train

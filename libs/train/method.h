@@ -125,6 +125,8 @@ class Modifier : public Method {
   }
   void after_backward(const Progress& progress) override { host_->after_backward(progress); }
   void after_update(const Progress& progress) override { host_->after_update(progress); }
+  /// The host's own groups, and the default ones for what the modifier adds.
+  [[nodiscard]] std::vector<ParameterGroup> parameter_groups(const OptimizerOptions& options) override;
   [[nodiscard]] std::shared_ptr<nn::Backbone> backbone() override { return host_->backbone(); }
   [[nodiscard]] std::map<std::string, std::shared_ptr<torch::nn::Module>> heads() override { return host_->heads(); }
 

@@ -21,7 +21,7 @@ struct Progress {
 double cosine(double from, double to, double share);
 /// Linear from `from` to `to` over the first `epochs`, then `to`.
 double ramp(double from, double to, double epochs, const Progress& progress);
-/// Linear warm-up from 0 (step 0 already gets the first increment) to `peak` over `warmup_epochs`, then half a cosine down to `end`.
-double warmup_cosine(double peak, double end, double warmup_epochs, const Progress& progress);
+/// Linear warm-up from `start` (step 0 already gets the first increment) to `peak` over `warmup_epochs`, then half a cosine down to `end`.
+double warmup_cosine(double start, double peak, double end, double warmup_epochs, const Progress& progress);
 
 }  // namespace selfsight::train

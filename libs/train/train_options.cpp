@@ -14,8 +14,9 @@ void TrainOptions::describe(core::Options& o) {
   o.group("Schedule");
   o.add("lr", &lr, "learning rate at lr-batch images an update, scaled linearly with the batch").range(0, 1000);
   o.add("lr-batch", &lr_batch, "batch that lr is stated for; 0: take lr as it is").range(0);
-  o.add("min-lr", &min_lr, "learning rate at the end of the cosine").range(0, 1000);
+  o.add("min-lr", &min_lr, "learning rate at the end of the cosine, as it is (not scaled with the batch)").range(0, 1000);
   o.add("warmup-epochs", &warmup_epochs, "epochs of linear warm-up").range(0);
+  o.add("warmup-lr", &warmup_lr, "learning rate that the warm-up starts from, as it is").range(0, 1000);
   o.add("weight-decay", &weight_decay, "weight decay").range(0, 100);
   o.add("weight-decay-end", &weight_decay_end, "weight decay at the end, by a cosine; negative: constant").range(-1, 100);
   o.add("clip", &clip, "largest norm of the whole gradient; 0: no clipping").range(0);

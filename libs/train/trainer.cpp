@@ -7,6 +7,8 @@
 #include "core/signals.h"
 #include "core/threads.h"
 #include "data/contact_sheet.h"
+#include "manifest/payload.h"
+#include "nn/norm_statistics.h"
 #include "nn/state.h"
 #include "train/checkpoint.h"
 #include "train/monitor.h"
@@ -56,10 +58,12 @@ class Trainer {
  private:
   void restore();
   void epoch(std::int64_t number);
-  void update(std::int64_t number);
+  /// False when the run went back to a checkpoint instead of on.
+  bool update(std::int64_t number);
   torch::Tensor forward_backward(const data::Batch& batch, Outcome& outcome);
   bool gradients_usable(double loss);
-  void roll_back_or_fail();
+  bool roll_back_or_fail();
+  [[nodiscard]] std::uint64_t data_seed() const;
   void log_step(const Outcome& outcome, double loss, double lr);
   void finish_epoch(std::int64_t number);
   void checkpoint();
@@ -76,6 +80,7 @@ class Trainer {
   Method& method_;
   Progress progress_;
   std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<nn::NormStatistics> statistics_;
   std::unique_ptr<data::Loader> loader_;
   Checkpoints checkpoints_;
   std::unique_ptr<Record> metrics_, timings_;
@@ -84,7 +89,9 @@ class Trainer {
   std::unique_ptr<core::Progress> bar_;
   double peak_lr_ = 0, loss_scale_ = 1, epoch_loss_ = 0;
   std::int64_t epoch_steps_ = 0, images_ = 0, scale_age_ = 0;
-  int non_finite_ = 0, rollbacks_ = 0;
+  int non_finite_ = 0;                 ///< skipped updates in a row
+  int rollbacks_ = 0, fruitless_ = 0;  ///< returns to a checkpoint: all of them, and those since the last clean checkpoint beyond a fault
+  std::int64_t fault_step_ = 0;        ///< where the last of them began
   double started_ = core::monotonic_seconds(), saved_ = started_, logged_ = started_, seconds_before_ = 0;
   std::int64_t logged_images_ = 0;
   double logged_wait_ = 0;
@@ -122,6 +129,8 @@ Trainer::Trainer(Run& run, const RunFolder& folder)
   setup.epochs = options_.epochs;
   setup.seed = options_.seed;
   setup.device = device_;
+  if (options_.warmup_epochs > static_cast<double>(options_.epochs))
+    core::fail(core::Exit::usage, "--warmup-epochs {}: longer than the whole run (--epochs {})", options_.warmup_epochs, options_.epochs);
   torch::manual_seed(options_.seed);
   method_.build(setup);
   // Filters in the layout that the pixels have: without this every convolution would reorder them.
@@ -129,6 +138,7 @@ Trainer::Trainer(Run& run, const RunFolder& folder)
     for (auto& parameter : method_.parameters())
       if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
   method_.to(device_);
+  statistics_ = std::make_unique<nn::NormStatistics>(method_);
   optimizer_ = std::make_unique<Optimizer>(method_.parameter_groups(run.optimizer), run.optimizer);
   loader_ = std::make_unique<data::Loader>(std::vector{set_.source()}, views, options_.seed, run.loader);
   if (options_.knn_every > 0)
@@ -155,6 +165,13 @@ void Trainer::restore() {
     epoch_loss_ = state->facts.at("epoch_loss").get<double>();
     epoch_steps_ = state->facts.at("epoch_steps").get<std::int64_t>();
     seconds_before_ = state->facts.at("seconds").get<double>();
+    non_finite_ = state->facts.at("non_finite").get<int>();
+    rollbacks_ = state->facts.at("rollbacks").get<int>();
+    fruitless_ = state->facts.at("fruitless").get<int>();
+    fault_step_ = state->facts.at("fault_step").get<std::int64_t>();
+    std::vector<data::BadItem> bad;
+    for (const auto& item : state->facts.at("bad_items")) bad.push_back({item.at(0), item.at(1), item.at(2), item.at(3)});
+    loader_->add_bad_items(bad);
     core::log_info("going on from step {} of {}", progress_.step, progress_.total_steps);
   }
   metrics_.reset();
@@ -164,6 +181,9 @@ void Trainer::restore() {
 }
 
 void Trainer::checkpoint() {
+  if (progress_.step > fault_step_ && non_finite_ == 0) fruitless_ = 0;
+  json bad = json::array();
+  for (const auto& item : loader_->bad_items()) bad.push_back({item.sample, item.source, item.name, item.reason});
   CheckpointState state;
   state.step = progress_.step;
   for (const auto& [name, tensor] : nn::named_state(method_)) state.tensors.emplace("method/" + name, tensor);
@@ -174,6 +194,11 @@ void Trainer::checkpoint() {
                  {"scale_age", scale_age_},
                  {"epoch_loss", epoch_loss_},
                  {"epoch_steps", epoch_steps_},
+                 {"non_finite", non_finite_},
+                 {"rollbacks", rollbacks_},
+                 {"fruitless", fruitless_},
+                 {"fault_step", fault_step_},
+                 {"bad_items", std::move(bad)},
                  {"seconds", seconds_before_ + core::monotonic_seconds() - started_}};
   checkpoints_.save(state);
   saved_ = core::monotonic_seconds();
@@ -208,56 +233,65 @@ torch::Tensor Trainer::forward_backward(const data::Batch& batch, Outcome& outco
 
 /// Unscales fp16 gradients; false when the update must be skipped.
 bool Trainer::gradients_usable(double loss) {
-  bool usable = std::isfinite(loss);
-  if (usable && options_.precision == "fp16") {
-    std::vector<torch::Tensor> grads;
-    for (const auto& group : optimizer_->groups())
-      for (const auto& [name, parameter] : group.parameters)
-        if (parameter.grad().defined()) grads.push_back(parameter.grad());
-    torch::_foreach_mul_(grads, 1.0 / loss_scale_);
-    usable = std::isfinite(torch::stack(torch::_foreach_norm(grads)).sum().item<double>());
-    // The usual rule: halve on overflow, double after 2000 clean updates.
-    if (!usable) {
+  std::vector<torch::Tensor> grads;
+  for (const auto& group : optimizer_->groups())
+    for (const auto& [name, parameter] : group.parameters)
+      if (parameter.grad().defined()) grads.push_back(parameter.grad());
+  const bool scaled = options_.precision == "fp16";
+  if (scaled && !grads.empty()) torch::_foreach_mul_(grads, 1.0 / loss_scale_);
+  const bool finite_gradient = grads.empty() || std::isfinite(torch::stack(torch::_foreach_norm(grads)).sum().item<double>());
+  if (scaled && std::isfinite(loss)) {
+    // The usual rule: halve on overflow, double after 2000 clean updates. Overflow without any scale is a fault like others.
+    if (!finite_gradient && loss_scale_ > 1) {
       loss_scale_ = std::max(1.0, loss_scale_ / 2);
       scale_age_ = 0;
       return false;
     }
-    if (++scale_age_ == 2000) {
+    if (finite_gradient && ++scale_age_ == 2000) {
       loss_scale_ *= 2;
       scale_age_ = 0;
     }
   }
-  if (usable) {
+  if (std::isfinite(loss) && finite_gradient) {
     non_finite_ = 0;
     return true;
   }
   ++non_finite_;
-  core::log_warning("step {}: the loss is {}; the update is skipped ({} in a row)", progress_.step, loss, non_finite_);
+  core::log_warning("step {}: the loss is {}{}; the update is skipped ({} in a row)", progress_.step, loss,
+                    std::isfinite(loss) ? " and its gradient is not finite" : "", non_finite_);
   return false;
 }
 
-/// After several non-finite losses in a row the weights themselves are suspect.
-void Trainer::roll_back_or_fail() {
-  constexpr int patience = 5, most_rollbacks = 2;
-  if (non_finite_ < patience) return;
-  non_finite_ = 0;
-  if (rollbacks_++ == most_rollbacks || !checkpoints_.newest())
+/// The seed of what a run that went back must not do again: the same batches with the same noise would end in the same fault.
+std::uint64_t Trainer::data_seed() const { return options_.seed + 0x9E3779B97F4A7C15 * static_cast<std::uint64_t>(rollbacks_); }
+
+/// After several faults in a row the weights themselves are suspect. True when the run is back at a checkpoint.
+bool Trainer::roll_back_or_fail() {
+  constexpr int patience = 5, most_fruitless = 2;
+  if (non_finite_ < patience) return false;
+  if (fruitless_ == most_fruitless || !checkpoints_.newest())
     core::fail(core::Exit::bad_data,
-               "the loss stays non-finite at step {} (after {} returns to a checkpoint). Usual causes: learning rate {:.4g} too high for "
-               "this batch, fp16 overflow (try "
-               "--precision bf16), or images that are all the same",
-               progress_.step, rollbacks_ - 1, peak_lr_);
-  core::log_warning("the loss stays non-finite: going back to the last checkpoint");
+               "the loss or its gradient stays non-finite at step {} (after {} returns to a checkpoint). Usual causes: learning rate {:.4g} "
+               "too high for this batch, fp16 overflow (try --precision bf16), or images that are all the same",
+               progress_.step, fruitless_, peak_lr_);
+  const int rollbacks = rollbacks_ + 1, fruitless = fruitless_ + 1;
+  const std::int64_t fault = progress_.step;
   restore();
-  const std::int64_t first = progress_.step % progress_.steps_per_epoch * options_.accumulate;
-  loader_->start(method_.plan(set_.samples(), options_.batch, options_.seed, progress_.epoch()), progress_.epoch(), first);
+  core::log_warning("step {}: {} updates in a row were not finite; going back to step {}, and on from there with other batches", fault,
+                    patience, progress_.step);
+  rollbacks_ = rollbacks;
+  fruitless_ = fruitless;
+  fault_step_ = fault;
+  non_finite_ = 0;
+  return true;
 }
 
-void Trainer::update(std::int64_t number) {
+bool Trainer::update(std::int64_t number) {
   // A step's own random numbers depend on (seed, step) alone, so a resumed run draws the same ones.
-  core::Rng step_rng(options_.seed, core::Stream::step, static_cast<std::uint64_t>(progress_.step));
+  core::Rng step_rng(data_seed(), core::Stream::step, static_cast<std::uint64_t>(progress_.step));
   torch::manual_seed(step_rng.bits64() >> 1);
   optimizer_->zero_grad();
+  statistics_->keep();
   Outcome outcome;
   double loss = 0;
   for (std::int64_t part = 0; part < options_.accumulate; ++part) {
@@ -266,7 +300,7 @@ void Trainer::update(std::int64_t number) {
     if (progress_.step == 0 && part == 0) save_views(*batch);
     loss += forward_backward(*batch, outcome).item<double>() / static_cast<double>(options_.accumulate);
   }
-  const double lr = warmup_cosine(peak_lr_, options_.min_lr, options_.warmup_epochs, progress_);
+  const double lr = warmup_cosine(options_.warmup_lr, peak_lr_, options_.min_lr, options_.warmup_epochs, progress_);
   if (gradients_usable(loss)) {
     method_.after_backward(progress_);
     if (options_.clip > 0) torch::nn::utils::clip_grad_norm_(method_.parameters(), options_.clip);
@@ -276,11 +310,13 @@ void Trainer::update(std::int64_t number) {
     method_.after_update(progress_);
     epoch_loss_ += loss;
     ++epoch_steps_;
+  } else {
+    statistics_->restore();  // an update that is skipped leaves nothing behind
   }
   ++progress_.step;
   if (progress_.step % options_.log_every == 0) log_step(outcome, loss, lr);
   bar_->advance(1, fmt::format("loss {:.4f}", loss));
-  roll_back_or_fail();
+  return !roll_back_or_fail();
 }
 
 void Trainer::log_step(const Outcome& outcome, double loss, double lr) {
@@ -334,21 +370,21 @@ void Trainer::epoch(std::int64_t number) {
       timings_->write({{"type", "stage"}, {"stage", stage}, {"epoch", number}, {"seconds", core::monotonic_seconds() - begin}});
       return embedded;
     };
+    torch::manual_seed(core::Rng(data_seed(), core::Stream::epoch, static_cast<std::uint64_t>(number)).bits64() >> 1);
     method_.before_epoch(context);
   }
-  loader_->start(method_.plan(set_.samples(), options_.batch, options_.seed, number), number, done * options_.accumulate);
+  loader_->start(method_.plan(set_.samples(), options_.batch, data_seed(), number), number, done * options_.accumulate);
   logged_ = core::monotonic_seconds();  // rates are of the steps alone: what lies between two epochs is not counted
   logged_images_ = images_;
   logged_wait_ = loader_->times().wait;
   method_.train();
   const std::int64_t last = std::min(progress_.total_steps, (number + 1) * progress_.steps_per_epoch);
   while (progress_.step < last) {
-    update(progress_.epoch());
-    if (progress_.epoch() < number) return;  // rolled back past this epoch's start
+    if (!update(number)) return;  // back at a checkpoint: that epoch starts again from there
     const bool due = (options_.checkpoint_minutes > 0 && core::monotonic_seconds() - saved_ > options_.checkpoint_minutes * 60) ||
                      (options_.checkpoint_steps > 0 && progress_.step % options_.checkpoint_steps == 0);
     if (progress_.step < last) {
-      if (due) checkpoint();
+      if (due && non_finite_ == 0) checkpoint();  // what is suspect is not worth going back to
       stop_if_asked();
     }
   }
@@ -378,7 +414,7 @@ void Trainer::finish_epoch(std::int64_t number) {
   timings_->write({{"type", "epoch"}, {"epoch", number + 1}, {"seconds", seconds_before_ + core::monotonic_seconds() - started_}});
   const bool due = (options_.checkpoint_minutes > 0 && core::monotonic_seconds() - saved_ > options_.checkpoint_minutes * 60) ||
                    (options_.checkpoint_epochs > 0 && (number + 1) % options_.checkpoint_epochs == 0);
-  if (!last && due) checkpoint();
+  if (!last && due && non_finite_ == 0) checkpoint();
   if (!last) stop_if_asked();
 }
 
@@ -450,8 +486,14 @@ manifest::Model pretrain(Run& run) {
   core::catch_stop_signals();
   RunFolder folder(run.folder, run.identity);
   if (const fs::path finished = folder.path() / "model.json"; fs::exists(finished)) {
-    core::log_info("{}: finished already", finished.string());
-    return manifest::read<manifest::Model>(finished.string());
+    try {
+      auto model = manifest::read<manifest::Model>(finished.string());
+      manifest::checked_payload(model.weights, "weights file", finished.string());
+      core::log_info("{}: finished already", finished.string());
+      return model;
+    } catch (const core::Error& error) {
+      core::log_warning("the run is finished, but what it left is damaged ({}); it is written again from the last checkpoint", error.what());
+    }
   }
   Trainer trainer(run, folder);
   folder.claim();

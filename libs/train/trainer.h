@@ -25,6 +25,7 @@ struct TrainOptions {
   std::int64_t lr_batch = 256;  ///< 0: no scaling
   double min_lr = 0.0;
   double warmup_epochs = 0.0;
+  double warmup_lr = 0.0;  ///< at the start of the warm-up
   double weight_decay = 1e-4;
   double weight_decay_end = -1;    ///< cosine from weight_decay to this; negative: constant
   double clip = 0.0;               ///< global gradient norm; 0: off

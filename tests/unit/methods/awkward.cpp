@@ -161,6 +161,16 @@ TEST_SUITE("awkward") {
       seen().clear();
       auto run = test::make_run(host, folder.path(), {{"dim", 16}, {"doubling-strength", 0.25}}, {"doubling"});
       const auto model = train::pretrain(run);
+      // SimSiam's predictor keeps its own rate inside a modifier, which adds its own parameters.
+      bool fixed = false, own = false;
+      for (const auto& group : run.network->parameter_groups(run.optimizer))
+        for (const auto& [name, parameter] : group.parameters) {
+          CHECK(group.fixed_lr == name.starts_with("host.predictor."));
+          fixed = fixed || group.fixed_lr;
+          own = own || name == "mix.weight";
+        }
+      CHECK(fixed == (host == "simsiam"));
+      CHECK(own);
       CHECK(model.method == "doubling(" + host + ")");
       CHECK(seen()["modified"] == 16);
     }

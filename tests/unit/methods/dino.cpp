@@ -53,6 +53,37 @@ TEST_CASE("dino: the centre takes a tenth of the teacher's mean logits, after th
   }
 }
 
+TEST_CASE("dino: the centre of an update of several batches takes the mean of them all, and nothing of a skipped one") {
+  Built built("dino", tiny);
+  built.method->eval();
+  const auto centre_of = [&](const std::vector<std::vector<torch::Tensor>>& batches) {
+    for (const auto& batch : batches) built.step(batch);
+    built.method->after_update(built.progress);
+    const torch::Tensor out = built.state("centre").clone();
+    built.state("centre").zero_();
+    return out;
+  };
+  const auto other = [] { return std::vector<torch::Tensor>{Built::images(5), Built::images(6), Built::images(7, 8)}; };
+  const torch::Tensor a = centre_of({views()}), b = centre_of({other()}), both = centre_of({views(), other()});
+  CHECK_FALSE(torch::allclose(a, b));
+  CHECK(torch::allclose(both, (a + b) / 2, 1e-4, 1e-7));
+  built.step(other());  // skipped: no after_update
+  ++built.progress.step;
+  CHECK(torch::allclose(centre_of({views()}), a, 1e-4, 1e-7));
+}
+
+TEST_CASE("dino: the teacher's temperature is linear over the warm-up's epochs, both ends included") {
+  methods::DinoOptions options;
+  options.warmup_teacher_temperature = 0.04;
+  options.teacher_temperature = 0.07;
+  options.warmup_teacher_epochs = 4;
+  const std::vector<double> expected = {0.04, 0.05, 0.06, 0.07, 0.07};
+  for (std::size_t epoch = 0; epoch < expected.size(); ++epoch)
+    CHECK(methods::teacher_temperature(options, static_cast<std::int64_t>(epoch)) == doctest::Approx(expected[epoch]));
+  options.warmup_teacher_epochs = 0;
+  CHECK(methods::teacher_temperature(options, 0) == doctest::Approx(0.07));
+}
+
 TEST_CASE("dino: no gradient on the teacher; the last layer's is cancelled in the first epoch only") {
   Built built("dino", tiny);
   for (const std::int64_t step : {0, 9, 10}) {

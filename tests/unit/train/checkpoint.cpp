@@ -56,6 +56,19 @@ TEST_CASE("checkpoints: a damaged newest one falls back to the one before") {
   CHECK_FALSE(checkpoints.newest().has_value());
 }
 
+TEST_CASE("checkpoints: a damaged one is set aside, neither counted among those kept nor in the way of its step") {
+  const test::Folder folder;
+  const train::Checkpoints checkpoints(folder.path(), 1);
+  checkpoints.save(state_at(1));
+  fs::copy(folder.path() / "step-0000000001", folder.path() / "step-0000000002", fs::copy_options::recursive);
+  spoil(folder.path() / "step-0000000002" / "state.safetensors");
+  CHECK(checkpoints.newest()->step == 1);
+  CHECK(fs::exists(folder.path() / "damaged-step-0000000002"));
+  checkpoints.save(state_at(2));
+  CHECK(checkpoints.newest()->step == 2);
+  CHECK_FALSE(fs::exists(folder.path() / "step-0000000001"));
+}
+
 TEST_CASE("records are cut back to what a checkpoint remembers, and refuse to be shorter") {
   const test::Folder folder;
   const fs::path path = folder.path() / "metrics.jsonl";

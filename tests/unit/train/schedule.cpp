@@ -16,10 +16,10 @@ TEST_CASE("cosine, ramp and warm-up reach their ends") {
   CHECK(ramp(0.04, 0.07, 3, at(60)) == doctest::Approx(0.07));
   CHECK(ramp(0.04, 0.07, 0, at(0)) == doctest::Approx(0.07));
 
-  CHECK(warmup_cosine(1, 0.1, 2, at(0)) == doctest::Approx(1.0 / 20));
-  CHECK(warmup_cosine(1, 0.1, 2, at(19)) == doctest::Approx(1));
-  CHECK(warmup_cosine(1, 0.1, 2, at(20)) == doctest::Approx(1));
-  CHECK(warmup_cosine(1, 0.1, 2, at(60)) == doctest::Approx(0.55));
-  CHECK(warmup_cosine(1, 0.1, 2, at(100)) == doctest::Approx(0.1));
-  CHECK(warmup_cosine(1, 0.1, 0, at(0)) == doctest::Approx(1));
+  CHECK(warmup_cosine(0, 1, 0.1, 2, at(0)) == doctest::Approx(1.0 / 20));
+  CHECK(warmup_cosine(0, 1, 0.1, 2, at(19)) == doctest::Approx(1));
+  CHECK(warmup_cosine(0, 1, 0.1, 2, at(20)) == doctest::Approx(1));
+  CHECK(warmup_cosine(0, 1, 0.1, 2, at(60)) == doctest::Approx(0.55));
+  CHECK(warmup_cosine(0, 1, 0.1, 2, at(100)) == doctest::Approx(0.1));
+  CHECK(warmup_cosine(0, 1, 0.1, 0, at(0)) == doctest::Approx(1));
 }
