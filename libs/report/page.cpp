@@ -3,6 +3,7 @@
 #include "core/digest.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/targets.h"
 #include "core/tool.h"
 #include "report/axis.h"
 #include "report/sections.h"
@@ -11,7 +12,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 
 namespace selfsight::report {
 namespace {
@@ -178,21 +178,12 @@ std::string make_page(const Material& material, const ReportOptions& options) {
   return draw(page);
 }
 
-void refuse_foreign(const std::filesystem::path& path, bool force) {
-  std::error_code error;
-  if (std::filesystem::exists(path, error) && !force) {
-    std::string start(page_marker.size(), '\0');
-    std::ifstream file(path, std::ios::binary);
-    file.read(start.data(), static_cast<std::streamsize>(start.size()));
-    if (!file || start != page_marker) {
-      core::fail(core::Exit::cannot_create,
-                 "{}: there is a file that ssl-report did not write; give another --output, or --force to replace it", path.string());
-    }
-  }
+void refuse_foreign_page(const std::filesystem::path& path, bool force) {
+  core::refuse_foreign(path, force, "a page", [](const std::filesystem::path& file) { return core::starts_with(file, page_marker); });
 }
 
 Written write_page(const std::filesystem::path& path, const std::string& html, bool force) {
-  refuse_foreign(path, force);
+  refuse_foreign_page(path, force);
   core::write_atomically(path, html);
   return {path, core::digest_of(html)};
 }
