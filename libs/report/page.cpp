@@ -167,11 +167,18 @@ std::string make_page(const Material& material, const ReportOptions& options) {
   page.hero = hero(comparison, focus);
   page.sections.push_back(results_section(comparison, focus));
   if (auto classes = classes_section(material)) page.sections.push_back(std::move(*classes));
-  page.sections.push_back(training_section(runs));
-  page.sections.push_back(views_section(runs));
-  page.sections.push_back(neighbours_section(shown, options, thumbnails));
-  page.sections.push_back(map_section(shown, options, thumbnails));
-  page.sections.push_back(data_section(material, options, thumbnails));
+  auto breakdowns = breakdowns_section(material, options, thumbnails);
+  // Predictions of any program can be scored: then there is nothing that could be trained, mapped or shown, and no need to say so five
+  // times.
+  const bool only_scores = breakdowns && material.models.empty() && sets.empty() && material.datasets.empty();
+  if (breakdowns) page.sections.push_back(std::move(*breakdowns));
+  if (!only_scores) {
+    page.sections.push_back(training_section(runs));
+    page.sections.push_back(views_section(runs));
+    page.sections.push_back(neighbours_section(shown, options, thumbnails));
+    page.sections.push_back(map_section(shown, options, thumbnails));
+    page.sections.push_back(data_section(material, options, thumbnails));
+  }
   page.sections.push_back(run_section(material, runs));
   page.footer = fmt::format("Made by ssl-report of selfsight {}. This file is all there is: it loads nothing from elsewhere.",
                             core::version_number());
@@ -198,7 +205,10 @@ Json passed_on(const Material& material, const Written& page, const std::filesys
     return with_report<manifest::Dataset>(document, entry, folder);
   }
   manifest::Metrics merged;
-  for (const manifest::Metrics& metrics : material.metrics) merged.rows.insert(merged.rows.end(), metrics.rows.begin(), metrics.rows.end());
+  for (const manifest::Metrics& metrics : material.metrics) {
+    merged.rows.insert(merged.rows.end(), metrics.rows.begin(), metrics.rows.end());
+    merged.breakdowns.insert(merged.breakdowns.end(), metrics.breakdowns.begin(), metrics.breakdowns.end());
+  }
   for (const manifest::Document& document : material.documents)
     merged.inputs.push_back(manifest::input_entry(document.kind, document.origin, document.json));
   merged.folder = folder;
