@@ -56,9 +56,8 @@ int main(int argc, char** argv) {
   core::ToolInfo info;
   info.name = "ssl-report";
   info.purpose =
-      "Makes one self-contained HTML page of metrics, models, features and data sets: the comparison with its protocols, training curves, "
-      "views, "
-      "nearest neighbours and a map of the features. Passes the manifest on to stdout.";
+      "Makes one self-contained HTML page of metrics, models, features and data sets: the comparison with its protocols, the single items "
+      "behind the numbers, training curves, views, nearest neighbours and a map of the features. Passes the manifest on to stdout.";
   info.usage = "ssl-report [options] [MANIFEST...|-]";
   info.examples = {
       "ssl-data fashion-mnist /usr/share/datasets/fashion-mnist | ssl-pretrain swav -o run | ssl-linear | ssl-report -o page.html",

@@ -59,7 +59,7 @@ void refuse_empty_folders(const std::vector<TreeEntry>& listing, const std::vect
 std::string folder_around(const std::vector<TreeEntry>& listing, const std::vector<std::size_t>& images) {
   const std::string& first = listing[images.front()].path;
   for (std::size_t slash = first.find('/'); slash != std::string::npos; slash = first.find('/', slash + 1)) {
-    const std::string around = first.substr(0, slash + 1);
+    std::string around = first.substr(0, slash + 1);
     if (names_a_split(base_of(first.substr(0, slash)))) return "";  // train/test/1.jpg: a class that is called "test"
     bool all_in_splits = true;
     for (const std::size_t i : images) {
