@@ -225,9 +225,10 @@ TEST_CASE("a format is recognised, or the error says what there is") {
   CHECK(contains(error_of(Exit::bad_data, [&] { describe("auto", folder.path()); }), folder.path().string()));
   CHECK(contains(error_of(Exit::no_input, [&] { describe("auto", folder / "nowhere"); }), "nowhere"));
   CHECK(contains(error_of(Exit::usage, [&] { describe("folder", {}); }), "path"));
-  for (const auto& [format, summary] : format_summaries()) {
+  for (const auto& entry : format_summaries()) {
+    const std::string& format = entry.first;
     CAPTURE(format);
-    CHECK_FALSE(summary.empty());
+    CHECK_FALSE(entry.second.empty());
     if (format != "auto" && format != "cifar10")
       CHECK(contains(error_of(Exit::no_input, [&] { describe(format, folder / "nowhere"); }), "nowhere"));
   }

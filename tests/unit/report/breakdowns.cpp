@@ -31,6 +31,7 @@ Json metrics_with(const Json& breakdown, const std::string& subject = "ours") {
 
 Material material_of(const std::vector<Json>& manifests, const manifest::fs::path& folder) {
   std::vector<manifest::Document> documents;
+  documents.reserve(manifests.size());
   for (const Json& json : manifests) documents.push_back({"metrics", json, folder, "scores.json"});
   return gather(documents);
 }
@@ -95,6 +96,7 @@ TEST_CASE("several columns get a table, many rows a folded one") {
   CHECK(has(html, "<table>"));
   CHECK_FALSE(has(html, "<details>"));
   std::vector<std::pair<std::string, Json>> many;
+  many.reserve(100);
   for (int i = 0; i < 100; ++i) many.emplace_back(fmt::format("row{:02}", i), Json{i, i});
   html = html_of(items(two, many));
   CHECK(count_of(html, "class=\"bar\"") == 60);

@@ -11,6 +11,7 @@ TEST_CASE("a job writes its manifest, replaces it when run again, and touches no
   const auto run = [&](std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), {"tool", "-o", file, "--no-provenance"});
     std::vector<char*> pointers;
+    pointers.reserve(arguments.size());
     for (auto& argument : arguments) pointers.push_back(argument.data());
     core::CommandLine cli({.name = "tool"}, static_cast<int>(arguments.size()), pointers.data());
     score::Job job;
