@@ -8,7 +8,7 @@
 #include "data/shards.h"
 #include "data/show.h"
 #include "data/subset.h"
-#include "manifest/manifest.h"
+#include "manifest/targets.h"
 
 namespace {
 
@@ -19,15 +19,13 @@ using core::fail;
 /// What every verb has: the input, the output, and what becomes of the manifest.
 struct Job {
   core::CommandLine& line;
-  std::string file;
-  bool provenance = true;
+  manifest::Output output;
   double started = core::monotonic_seconds();
   manifest::Dataset dataset;
 
-  void describe(const std::string& output_help) {
+  void describe(const std::string& output_help, bool replaces = true) {
     line.options().group("Output");
-    line.options().add("output", &file, output_help).letter('o').metavar("FILE").runtime();
-    line.options().add("provenance", &provenance, "keep in the manifest what differs between two runs of one command").runtime();
+    output.describe(line.options(), output_help, replaces);
     line.options().group("");
   }
   void read() {
@@ -35,20 +33,20 @@ struct Job {
     dataset = manifest::from_json<manifest::Dataset>(document.json, document.folder, document.origin);
     dataset.inputs = {manifest::input_entry(document.kind, document.origin, document.json)};
   }
-  void print(const std::string& to) {
-    manifest::stamp(dataset, "ssl-data", line.argv(), core::monotonic_seconds() - started, {.provenance = provenance});
-    const manifest::fs::path folder = to.empty() ? manifest::fs::current_path() : manifest::fs::absolute(to).parent_path();
-    manifest::emit(manifest::to_json(dataset, folder), to);
+  void print(const manifest::fs::path& to) {
+    manifest::stamp(dataset, "ssl-data", line.argv(), core::monotonic_seconds() - started, {.provenance = output.provenance()});
+    manifest::emit(manifest::to_json(dataset, core::absolute_path(to.parent_path())), to);
   }
 };
 
 void describe_set(Job& job, const std::string& format) {
   job.describe("also write the manifest to this file");
   job.line.parse();
+  job.output.check(manifest::Dataset::kind);
   const std::vector<std::string>& paths = job.line.positionals(1);
   job.dataset = data::describe(format, paths.empty() ? manifest::fs::path() : manifest::fs::path(paths[0]));
   for (const auto& [name, split] : job.dataset.splits) core::log_info("{}: {} images, {} classes", name, split.count, split.labels.size());
-  job.print(job.file);
+  job.print(job.output.file());
 }
 
 void check(Job& job) {
@@ -58,9 +56,10 @@ void check(Job& job) {
   job.line.options().add("workers", &workers, "threads; 0: one per processor").range(0, 1024).runtime();
   job.describe("also write the manifest, with what was found, to this file");
   job.line.parse();
+  job.output.check(manifest::Dataset::kind);
   job.read();
   const std::size_t bad = data::check_dataset(job.dataset, workers);
-  job.print(job.file);
+  job.print(job.output.file());
   if (bad > 0 && on_bad == "fail")
     fail(Exit::bad_data, "{} of the images are bad (listed above and in the manifest; --on-bad skip accepts them)", bad);
 }
@@ -71,25 +70,26 @@ void split(Job& job) {
   job.describe("the manifest; files with the sample numbers are written beside it");
   job.line.parse();
   subset.check();
-  if (job.file.empty()) fail(Exit::usage, "split writes files with sample numbers beside its manifest: say where with -o FILE");
+  if (!job.output.given()) fail(Exit::usage, "split writes files with sample numbers beside its manifest: say where with -o FILE");
+  job.output.check(manifest::Dataset::kind);
   job.read();
-  data::add_subsets(job.dataset, subset, job.file);
-  job.print(job.file);
+  data::add_subsets(job.dataset, subset, job.output.file(), job.output.force());
+  job.print(job.output.file());
 }
 
 void shard(Job& job) {
   std::int64_t megabytes = 256;
   job.line.options().add("shard-size", &megabytes, "largest size of a shard in MB (10^6 bytes)").range(1, 1e6);
-  job.describe("the new folder for shards, indices and dataset.json");
+  job.describe("the new folder for shards, indices and dataset.json", /*replaces=*/false);
   job.line.parse();
-  if (job.file.empty()) fail(Exit::usage, "say with -o FOLDER where the shards go");
+  if (!job.output.given()) fail(Exit::usage, "say with -o FOLDER where the shards go");
   job.read();
   std::int64_t total = 0;
   for (const auto& [name, part] : job.dataset.splits) total += part.count;
   core::Progress progress("shard", total, "images");
-  job.dataset = data::write_shards(job.dataset, job.file, megabytes * 1'000'000, [&] { progress.advance(1); });
+  job.dataset = data::write_shards(job.dataset, job.output.file(), megabytes * 1'000'000, [&] { progress.advance(1); });
   progress.finish();
-  job.print((manifest::fs::path(job.file) / "dataset.json").string());
+  job.print(job.output.file() / "dataset.json");
 }
 
 void sample(Job& job) {
@@ -101,10 +101,11 @@ void sample(Job& job) {
   job.line.options().add("seed", &seed, "which images");
   job.describe("the contact sheet, a PNG file");
   job.line.parse();
-  if (job.file.empty()) fail(Exit::usage, "say with -o FILE.png where the contact sheet goes");
+  if (!job.output.given()) fail(Exit::usage, "say with -o FILE.png where the contact sheet goes");
+  core::refuse_foreign(job.output.file(), job.output.force(), "a contact sheet", data::is_sheet);
   job.read();
-  core::write_atomically(job.file, data::encode_png(data::sample_sheet(job.dataset.split(from), count, seed)));
-  core::log_info("wrote {}", job.file);
+  core::write_atomically(job.output.file(), data::encode_sheet(data::sample_sheet(job.dataset.split(from), count, seed)));
+  core::log_info("wrote {}", job.output.file().string());
   job.print("");
 }
 

@@ -1,6 +1,7 @@
 // ssl-report: one self-contained HTML page from any manifests.
 #include "core/log.h"
 #include "core/progress.h"
+#include "core/targets.h"
 #include "core/tool.h"
 #include "manifest/manifest.h"
 #include "report/page.h"
@@ -31,7 +32,7 @@ void report_body(core::CommandLine& line) {
       .letter('o')
       .metavar("FILE")
       .runtime();
-  described.add("force", &force, "replace a file that ssl-report did not write").runtime();
+  core::describe_force(described, &force);
   described.add("provenance", &provenance, "keep in the manifest what differs between two runs of one command").runtime();
   options.describe(described);
   line.parse();
@@ -41,7 +42,7 @@ void report_body(core::CommandLine& line) {
   if (paths.empty()) paths = {line.input()};
   const report::Material material = report::gather(paths);
   const fs::path page = output.empty() ? default_page(material) : fs::path(output);
-  report::refuse_foreign(page, force);  // before the work, not after it
+  report::refuse_foreign_page(page, force);  // before the work, not after it
   const std::string html = report::make_page(material, options);
   const report::Written written = report::write_page(page, html, force);
   core::log_info("wrote {} ({} kB)", page.string(), html.size() / 1000);
@@ -55,9 +56,8 @@ int main(int argc, char** argv) {
   core::ToolInfo info;
   info.name = "ssl-report";
   info.purpose =
-      "Makes one self-contained HTML page of metrics, models, features and data sets: the comparison with its protocols, training curves, "
-      "views, "
-      "nearest neighbours and a map of the features. Passes the manifest on to stdout.";
+      "Makes one self-contained HTML page of metrics, models, features and data sets: the comparison with its protocols, the single items "
+      "behind the numbers, training curves, views, nearest neighbours and a map of the features. Passes the manifest on to stdout.";
   info.usage = "ssl-report [options] [MANIFEST...|-]";
   info.examples = {
       "ssl-data fashion-mnist /usr/share/datasets/fashion-mnist | ssl-pretrain swav -o run | ssl-linear | ssl-report -o page.html",

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <unistd.h>
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -17,6 +18,8 @@ namespace selfsight::core {
 using nlohmann::json;
 
 namespace {
+
+constexpr std::string_view environment_prefix = "SELFSIGHT_";
 
 /// What a value of the type is called in messages.
 template <class T>
@@ -149,7 +152,7 @@ bool Option::is_list() const {
 }
 
 std::string Option::environment_name() const {
-  std::string out = "SELFSIGHT_";
+  std::string out(environment_prefix);
   for (const char c : name_) out += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return out;
 }
@@ -258,6 +261,27 @@ void Options::set_json(const json& object, const std::string& origin) {
 void Options::set_environment() {
   for (auto& option : options_)
     if (const char* text = std::getenv(option.environment_name().c_str())) option.set_text(text, option.environment_name());
+}
+
+std::vector<std::string> Options::unknown_environment() const {
+  // Read by third_party/setup and CMake, which a shell may have them exported for.
+  std::vector<std::string> known = {"SELFSIGHT_DEPS", "SELFSIGHT_CUDA", "SELFSIGHT_ARCH", "SELFSIGHT_WERROR", "SELFSIGHT_SANITIZE"};
+  std::vector<std::string> ends;  // all share the prefix: what is near is told by the rest
+  for (const auto& option : options_) {
+    known.push_back(option.environment_name());
+    ends.push_back(known.back().substr(environment_prefix.size()));
+  }
+  std::vector<std::string> out;
+  for (char** at = environ; at != nullptr && *at != nullptr; ++at) {
+    const std::string_view entry = *at;
+    if (!entry.starts_with(environment_prefix)) continue;
+    const std::string name(entry.substr(0, entry.find('=')));
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const std::string near = nearest_name(name.substr(environment_prefix.size()), ends);
+    out.push_back(near.empty() ? name : fmt::format("{} (did you mean {}{}?)", name, environment_prefix, near));
+  }
+  std::sort(out.begin(), out.end());
+  return out;
 }
 
 json Options::values(bool identity_only) const {

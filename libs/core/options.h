@@ -91,6 +91,9 @@ class Options {
   void set_json(const nlohmann::json& object, const std::string& origin);
   /// Assigns from SELFSIGHT_* variables that name an option of this set.
   void set_environment();
+  /// SELFSIGHT_* variables that name no option of this set, each with the nearest that does: "SELFSIGHT_LABLES (did you mean
+  /// SELFSIGHT_LABELS?)". Those that the build and its set-up read are left out.
+  [[nodiscard]] std::vector<std::string> unknown_environment() const;
   /// Everything, as {"name": value}. `identity_only` leaves out options marked runtime().
   [[nodiscard]] nlohmann::json values(bool identity_only = false) const;
 

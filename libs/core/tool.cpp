@@ -122,9 +122,9 @@ CommandLine::~CommandLine() = default;
 
 std::string CommandLine::take_word() {
   if (rest_.empty() || rest_.front().starts_with('-')) return "";
-  std::string word = rest_.front();
+  word_ = rest_.front();
   rest_.erase(rest_.begin());
-  return word;
+  return word_;
 }
 
 bool CommandLine::wants_help() const { return argv_.size() > 1 && std::any_of(argv_.begin() + 1, argv_.end(), is_help); }
@@ -150,12 +150,30 @@ void CommandLine::apply_profile() {
   for (auto& option : options_.all()) option.take_default();
 }
 
+void CommandLine::drop_identity(json& config) const {
+  const auto is_option = [&](const std::string& name) {
+    return std::any_of(options_.all().begin(), options_.all().end(), [&](const Option& option) { return option.name() == name; });
+  };
+  if (!config.is_object() || word_.empty()) return;
+  if (!is_option("dataset")) config.erase("dataset");
+  if (is_option("method") || !config.contains("method") || !config["method"].is_string()) return;
+  std::string method = config["method"].get<std::string>();
+  if (const std::size_t open = method.rfind('('); open != std::string::npos)  // a modifier names what it is around: "adainf(moco)"
+    method = method.substr(open + 1, method.find(')', open) - open - 1);
+  if (method != word_)
+    fail(Exit::usage, "{}: is the configuration of a run of {}, not of {}; take \"method\" out of it to use it all the same", config_file_,
+         config["method"].get<std::string>(), word_);
+  config.erase("method");
+}
+
 void CommandLine::apply_config() {
   if (config_file_.empty())
     if (const char* file = std::getenv("SELFSIGHT_CONFIG")) config_file_ = file;
   if (config_file_.empty()) return;
   try {
-    options_.set_json(json::parse(read_text(config_file_)), config_file_);
+    json config = json::parse(read_text(config_file_));
+    drop_identity(config);
+    options_.set_json(config, config_file_);
   } catch (const json::parse_error& error) {
     fail(Exit::usage, "{}: is not JSON (fault at byte {})", config_file_, error.byte);
   } catch (const json::exception& error) {  // a number beyond all numbers
@@ -191,6 +209,11 @@ void CommandLine::parse() {
   options_.set_environment();
   for (const auto& slot : given) from_command_line(slot);
   set_log_level(quiet_ ? Level::warning : verbose_ ? Level::debug : Level::info);
+  // A file of that name would be a nuisance to remove; whoever writes "-" means stdout, where the manifest goes anyway.
+  if (const Option* output = options_.find("output"); output != nullptr && output->value() == "-")
+    fail(Exit::usage, "--output: '-' is no name of a file; the manifest is printed to stdout in any case (./- is a file named '-')");
+  if (const auto unknown = options_.unknown_environment(); !unknown.empty())
+    log_warning("no option of {}, so passed over: {}", info_.name, fmt::join(unknown, ", "));
 }
 
 const std::vector<std::string>& CommandLine::positionals(std::size_t most) const {

@@ -41,7 +41,9 @@ class CommandLine {
   /// A layer between the defaults and --config: the values of a profile, which the help then shows as defaults. Applied by parse().
   void set_profile(const nlohmann::json& values, const std::string& name);
   /// Handles --help and --version (prints to stdout and throws HelpShown), then sets every option in the order of layers.
-  /// --config, --quiet and --verbose are added to every tool. Error: usage.
+  /// --config, --quiet and --verbose are added to every tool. A config.json that a run of the tool saved is a --config as well: its
+  /// "method" must be the word taken, and the digest of its "dataset" is passed over. Variables SELFSIGHT_* that name no option get a
+  /// warning. Error: usage.
   void parse();
   /// Value of an option given on the command line before parse() has run, or "" (to choose a profile, for example).
   [[nodiscard]] std::string peek(const std::string& option) const;
@@ -55,8 +57,11 @@ class CommandLine {
  private:
   void apply_profile();
   void apply_config();
+  /// Takes what a run's config.json holds beside options out of `config`. Error: usage for another method than the word taken.
+  void drop_identity(nlohmann::json& config) const;
 
   ToolInfo info_;
+  std::string word_;
   std::vector<std::string> argv_, rest_, positionals_;
   Options options_;
   std::unique_ptr<nlohmann::json> profile_;

@@ -1,6 +1,7 @@
 #include "data/class_tree.h"
 
 #include "core/error.h"
+#include "core/log.h"
 
 #include <algorithm>
 #include <cctype>
@@ -21,11 +22,25 @@ std::string parent_of(const std::string& path) {
   return slash == std::string::npos ? "" : path.substr(0, slash);
 }
 
-// Names that mark a first folder as a split where images lie directly in it.
+std::string base_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+std::string small_letters(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+// In small letters, "" without one.
+std::string ending_of(const std::string& path) {
+  const std::string base = base_of(path);
+  const std::size_t dot = base.rfind('.');
+  return dot == std::string::npos ? "" : small_letters(base.substr(dot + 1));
+}
+
+// Names that mark a folder as a split, where it alone does not tell.
 bool names_a_split(const std::string& name) {
   static const std::set<std::string> known = {"train", "training", "val",       "valid",      "validation",
                                               "test",  "testing",  "unlabeled", "unlabelled", "extra"};
-  return known.contains(name);
+  return known.contains(small_letters(name));
 }
 
 void refuse_empty_folders(const std::vector<TreeEntry>& listing, const std::vector<std::size_t>& images, const std::string& origin) {
@@ -40,15 +55,52 @@ void refuse_empty_folders(const std::vector<TreeEntry>& listing, const std::vect
   }
 }
 
+// "photos/" where every image lies in photos/train/, photos/test/ ...; "" where there is no such folder.
+std::string folder_around(const std::vector<TreeEntry>& listing, const std::vector<std::size_t>& images) {
+  const std::string& first = listing[images.front()].path;
+  for (std::size_t slash = first.find('/'); slash != std::string::npos; slash = first.find('/', slash + 1)) {
+    std::string around = first.substr(0, slash + 1);
+    if (names_a_split(base_of(first.substr(0, slash)))) return "";  // train/test/1.jpg: a class that is called "test"
+    bool all_in_splits = true;
+    for (const std::size_t i : images) {
+      const std::string& path = listing[i].path;
+      if (!path.starts_with(around)) return "";
+      const std::size_t next = path.find('/', around.size());
+      all_in_splits = all_in_splits && next != std::string::npos && names_a_split(path.substr(around.size(), next - around.size()));
+    }
+    if (all_in_splits) return around;
+  }
+  return "";
+}
+
+bool is_hidden(const std::string& path) { return path.starts_with('.') || path.find("/.") != std::string::npos; }
+
+PassedOver passed_over_below(const std::vector<TreeEntry>& listing, const std::string& prefix) {
+  PassedOver out;
+  for (const TreeEntry& entry : listing)
+    if (!entry.folder && entry.path.starts_with(prefix) && !is_hidden(entry.path) && !is_image_name(entry.path))
+      ++out[ending_of(entry.path)];
+  return out;
+}
+
 }  // namespace
 
 bool is_image_name(const std::string& path) {
-  const std::size_t dot = path.rfind('.');
-  if (dot == std::string::npos) return false;
-  std::string ending = path.substr(dot + 1);
-  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   static const std::set<std::string> known = {"jpg", "jpeg", "png", "bmp", "ppm", "pgm", "pnm", "webp", "tif", "tiff", "jp2"};
-  return known.contains(ending);
+  return known.contains(ending_of(path)) && !base_of(path).starts_with('.');
+}
+
+std::string text_of(const PassedOver& passed_over) {
+  std::vector<std::pair<std::string, std::int64_t>> order(passed_over.begin(), passed_over.end());
+  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::string out;
+  for (const auto& [ending, count] : order)
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", count, ending.empty() ? "without an ending" : "." + ending);
+  return out;
+}
+
+void warn_passed_over(const PassedOver& passed_over, const std::string& origin) {
+  if (!passed_over.empty()) core::log_warning("{}: passed over, being no images by their endings: {}", origin, text_of(passed_over));
 }
 
 std::string class_of(const std::string& path) { return parent_of(path); }
@@ -58,20 +110,25 @@ Tree class_tree(const std::vector<TreeEntry>& listing, const std::string& single
   for (std::size_t i = 0; i < listing.size(); ++i) {
     if (!listing[i].folder && is_image_name(listing[i].path)) images.push_back(i);
   }
+  Tree tree;
+  tree.passed_over = passed_over_below(listing, "");
   if (images.empty())
-    fail(Exit::bad_data, "{}: no images (files ending in jpg, jpeg, png, bmp, ppm, pgm, pnm, webp, tif, tiff, jp2)", origin);
+    fail(Exit::bad_data, "{}: no images (files ending in jpg, jpeg, png, bmp, ppm, pgm, pnm, webp, tif, tiff, jp2){}", origin,
+         tree.passed_over.empty() ? "" : "; there are: " + text_of(tree.passed_over));
   refuse_empty_folders(listing, images, origin);
   std::sort(images.begin(), images.end(), [&](std::size_t a, std::size_t b) { return listing[a].path < listing[b].path; });
 
+  const std::string around = folder_around(listing, images);
+  const auto inside = [&](std::size_t i) { return listing[i].path.substr(around.size()); };
   // 1: images alone, 2: one folder deep, 3: two or more.
-  const auto kind = [&](std::size_t i) { return std::min<std::size_t>(depth_of(listing[i].path), 3); };
+  const auto kind = [&](std::size_t i) { return std::min<std::size_t>(depth_of(inside(i)), 3); };
   for (const std::size_t i : images) {
     if (kind(i) != kind(images.front())) {
       fail(Exit::bad_data, "{}: '{}' and '{}' lie at different depths: images must be in split/class/, in class/, or all side by side",
            origin, listing[images.front()].path, listing[i].path);
     }
   }
-  const auto top = [&](std::size_t i) { return listing[i].path.substr(0, listing[i].path.find('/')); };
+  const auto top = [&](std::size_t i) { return inside(i).substr(0, inside(i).find('/')); };
   const bool split_folders =
       kind(images.front()) == 3 ||
       (kind(images.front()) == 2 && std::all_of(images.begin(), images.end(), [&](std::size_t i) { return names_a_split(top(i)); }));
@@ -79,13 +136,13 @@ Tree class_tree(const std::vector<TreeEntry>& listing, const std::string& single
   std::set<std::string> classes;
   for (const std::size_t i : images) {
     TreeSplit& split = splits[split_folders ? top(i) : single];
-    if (split_folders) split.prefix = top(i) + "/";
+    if (split_folders) split.prefix = around + top(i) + "/";
     split.entries.push_back(i);
     if (const std::string name = class_of(listing[i].path.substr(split.prefix.size())); !name.empty()) classes.insert(name);
   }
-  Tree tree;
   for (auto& [name, split] : splits) {
     split.name = name;
+    split.passed_over = passed_over_below(listing, split.prefix);
     tree.splits.push_back(std::move(split));
   }
   tree.classes.assign(classes.begin(), classes.end());

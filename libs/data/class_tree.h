@@ -3,12 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 namespace selfsight::data {
 
-/// By its ending: jpg, jpeg, png, bmp, ppm, pgm, pnm, webp, tif, tiff, jp2 in any case.
+/// By its ending: jpg, jpeg, png, bmp, ppm, pgm, pnm, webp, tif, tiff, jp2 in any case. Hidden files (".x.jpg") are none.
 bool is_image_name(const std::string& path);
 
 struct TreeEntry {
@@ -16,21 +17,32 @@ struct TreeEntry {
   bool folder = false;
 };
 
+/// Files that are no images, counted by their endings in small letters ("heic"; "" without one). Hidden files are not counted.
+using PassedOver = std::map<std::string, std::int64_t>;
+
 struct TreeSplit {
   std::string name;
-  std::string prefix;                ///< "train/" or ""
+  std::string prefix;                ///< "train/", "photos/train/" or ""
   std::vector<std::size_t> entries;  ///< of the listing, in order of their paths
+  PassedOver passed_over;            ///< below the prefix
 };
 
 struct Tree {
   std::vector<TreeSplit> splits;     ///< in order of their names
   std::vector<std::string> classes;  ///< of all splits together, sorted; empty without classes
+  PassedOver passed_over;            ///< in the whole listing
 };
 
-/// Finds splits and classes. A class may be a nested folder ("greek/alpha"). Files that are no images are passed over. `single`
+/// Finds splits and classes. A class may be a nested folder ("greek/alpha"). A folder around all images is looked through where the
+/// folders in it are called as splits are ("photos/train/cat/1.jpg"). Files that are no images are passed over and counted. `single`
 /// names the split when the folders do not. Errors (bad_data, naming `origin` and the folder): no images; a folder without
 /// images; images at depths that do not fit together.
 Tree class_tree(const std::vector<TreeEntry>& listing, const std::string& single, const std::string& origin);
+
+/// "10 .heic, 2 .txt, 1 without an ending", the most first.
+std::string text_of(const PassedOver& passed_over);
+/// One warning for a data set with such files; nothing without.
+void warn_passed_over(const PassedOver& passed_over, const std::string& origin);
 
 /// The class part of a path below a split's prefix: "cat" of "cat/1.jpg", "" of "1.jpg".
 std::string class_of(const std::string& path);

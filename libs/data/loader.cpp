@@ -124,6 +124,7 @@ Loader::Loader(std::vector<std::shared_ptr<const Source>> sources, std::vector<V
   s.seed = seed;
   s.options = options;
   if (s.sources.empty() || s.views.empty()) fail(Exit::internal, "a loader needs a source and a view");
+  for (const ViewSpec& view : s.views) view.recipe.check();
   for (const auto& source : s.sources) {
     s.channels = std::max(s.channels, source->channels());
     s.items += source->size();

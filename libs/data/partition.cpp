@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "data/source.h"
 
 #include <algorithm>
 #include <charconv>
@@ -42,6 +43,7 @@ std::vector<std::pair<std::string, double>> parse_shares(const std::string& text
     const bool read = equals != std::string::npos && equals > 0 && std::from_chars(part.data() + equals + 1, end, share).ptr == end;
     if (!read || !(share > 0) || share > 1) fail(Exit::usage, "--into: '{}' is not NAME=SHARE with a share above 0 and up to 1", part);
     const std::string name = part.substr(0, equals);
+    if (!is_split_name(name)) fail(Exit::usage, "--into: '{}' is no plain name (no slashes, no leading dot or dash)", name);
     for (const auto& [other, value] : shares) {
       if (other == name) fail(Exit::usage, "--into: '{}' is named twice", name);
     }

@@ -67,8 +67,7 @@ manifest::Split write_split(const std::string& name, const manifest::Split& from
                             std::int64_t shard_bytes, const std::function<void()>& advance) {
   const std::shared_ptr<const Source> source = open_split(from);
   // Names of splits and classes come from lists that anyone may have written.
-  if (name.empty() || core::safe_entry(name, folder).has_parent_path())
-    fail(Exit::bad_data, "{}: split '{}' cannot be the name of a file", folder.string(), name);
+  if (!is_split_name(name)) fail(Exit::bad_data, "{}: split '{}' cannot be the name of a file", folder.string(), name);
   std::vector<std::int32_t> shard;
   std::vector<std::int64_t> offset, size, label, name_end;
   std::vector<std::uint8_t> names;
@@ -128,8 +127,7 @@ manifest::Split write_split(const std::string& name, const manifest::Split& from
   split.root = folder;
   split.files = {{"index", {folder / index, digest}}};
   split.subset.reset();
-  split.extra.erase("prefix");
-  split.extra.erase("part");
+  for (const char* of_source : {"prefix", "part", "passed_over"}) split.extra.erase(of_source);
   split.digest = whole.finish();
   return split;
 }

@@ -3,11 +3,48 @@
 #include "core/rng.h"
 #include "data/contact_sheet.h"
 
+#include <zlib.h>
+
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <numeric>
 
 namespace selfsight::data {
+
+namespace {
+
+/// Where the first chunk after IHDR begins: 8 bytes of signature, and length, name, 13 bytes and checksum of IHDR.
+constexpr std::size_t after_header = 8 + 4 + 4 + 13 + 4;
+
+std::string mark() {
+  const std::string body = std::string("tEXtSoftware") + '\0' + "selfsight";
+  const auto big_endian = [](std::uint64_t value) {
+    std::string out;
+    for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift & 0xFF);
+    return out;
+  };
+  const auto checksum = crc32(0, reinterpret_cast<const Bytef*>(body.data()), static_cast<uInt>(body.size()));
+  return big_endian(body.size() - 4) + body + big_endian(checksum);
+}
+
+}  // namespace
+
+std::vector<std::byte> encode_sheet(const Image& sheet) {
+  std::vector<std::byte> png = encode_png(sheet);
+  const std::string text = mark();
+  const auto bytes = std::as_bytes(std::span(text));
+  png.insert(png.begin() + after_header, bytes.begin(), bytes.end());
+  return png;
+}
+
+bool is_sheet(const core::fs::path& file) {
+  const std::string text = mark();
+  std::string start(after_header + text.size(), '\0');
+  std::ifstream stream(file, std::ios::binary);
+  stream.read(start.data(), static_cast<std::streamsize>(start.size()));
+  return stream && start.starts_with("\x89PNG") && start.ends_with(text);
+}
 
 Image sample_sheet(const manifest::Split& split, std::int64_t count, std::uint64_t seed) {
   const std::shared_ptr<const Source> source = open_split(split);

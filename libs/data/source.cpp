@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace selfsight::data {
 namespace {
 
@@ -78,7 +80,8 @@ manifest::Dataset describe(const std::string& format, const std::filesystem::pat
   for (const std::string& name : formats.names()) {
     if (formats.find(name, "format").recognises(path)) fitting.push_back(name);
   }
-  if (fitting.empty()) fail(Exit::usage, "{}: looks like no known format; name one of {}", path.string(), fmt::join(formats.names(), ", "));
+  if (fitting.empty())
+    fail(Exit::bad_data, "{}: looks like no known format; name one of {}", path.string(), fmt::join(formats.names(), ", "));
   if (fitting.size() > 1) fail(Exit::usage, "{}: may be {}: name the format instead of auto", path.string(), fmt::join(fitting, " or "));
   return formats.find(fitting.front(), "format").describe(path);
 }
@@ -90,6 +93,12 @@ std::vector<std::pair<std::string, std::string>> format_summaries() {
   const auto& sets = core::Registry<NamedSet>::instance();
   for (const std::string& name : sets.names()) out.emplace_back(name, sets.find(name, "set").summary);
   return out;
+}
+
+bool is_split_name(const std::string& name) {
+  const auto odd = [](unsigned char c) { return c < 0x20 || c == 0x7F || c == '/' || c == '\\'; };
+  return !name.empty() && name.size() <= 100 && std::none_of(name.begin(), name.end(), odd) && !name.starts_with('.') &&
+         !name.starts_with('-') && !name.starts_with(' ') && !name.ends_with(' ');
 }
 
 std::vector<std::int64_t> labels_of(const Source& source) {

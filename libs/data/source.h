@@ -43,7 +43,7 @@ struct NamedSet {
 };
 
 /// Describes what lies at `path` as the format or named set `format`, or, for "auto", as the one format that recognises it.
-/// Errors: usage for an unknown format, or when none or several recognise the path; no_input; bad_data.
+/// Errors: usage for an unknown format, or when several recognise the path; no_input; bad_data, also when none does.
 manifest::Dataset describe(const std::string& format, const std::filesystem::path& path);
 /// Names that describe() takes, with their one-line summaries.
 std::vector<std::pair<std::string, std::string>> format_summaries();
@@ -56,5 +56,9 @@ std::shared_ptr<const Source> part_of(std::shared_ptr<const Source> whole, std::
 std::vector<std::int64_t> read_subset(const std::filesystem::path& path, std::int64_t size);
 /// The labels of a whole source; -1 where absent.
 std::vector<std::int64_t> labels_of(const Source& source);
+
+/// Whether `name` can be a split's: it becomes part of file names and of options. Not empty, without slashes, control characters and
+/// spaces at its ends, and not beginning with a dot or a dash.
+bool is_split_name(const std::string& name);
 
 }  // namespace selfsight::data

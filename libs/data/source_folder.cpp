@@ -71,6 +71,7 @@ manifest::Dataset describe_folder(const fs::path& path) {
   const fs::path root = fs::canonical(path);
   const std::vector<TreeEntry> listing = list_folder(root);
   const Tree tree = class_tree(listing, "train", path.string());
+  warn_passed_over(tree.passed_over, path.string());
   manifest::Dataset dataset;
   dataset.name = root.filename().string();
   for (const TreeSplit& part : tree.splits) {
@@ -81,6 +82,7 @@ manifest::Dataset describe_folder(const fs::path& path) {
     split.labels = tree.classes;
     split.fields = {"image"};
     if (!tree.classes.empty()) split.fields.emplace_back("label");
+    if (!part.passed_over.empty()) split.extra["passed_over"] = part.passed_over;
     // Names and sizes: cheap, and enough to notice that something came, went or changed its length.
     core::Digest listed;
     for (const std::size_t i : part.entries) {

@@ -46,6 +46,8 @@ std::vector<Line> read_lines(const fs::path& path) {
     if (object.contains("split")) {
       if (!object["split"].is_string()) fail(Exit::bad_data, "{}:{}: \"split\" must be a name", path.string(), number);
       entry.split = object["split"].get<std::string>();
+      if (!is_split_name(entry.split))
+        fail(Exit::bad_data, "{}:{}: split '{}' is no plain name (no slashes, no leading dot or dash)", path.string(), number, entry.split);
     }
     if (object.contains("label")) {
       entry.label = object["label"];

@@ -96,12 +96,14 @@ manifest::Dataset describe_tar(const fs::path& path) {
     for (TarEntry& entry : list_tar(file.bytes(), archive)) listing.push_back({std::move(entry.name), entry.folder});
     const std::string stem = archive_stem(archive);
     const Tree tree = class_tree(listing, stem.empty() ? "train" : stem, archive.string());
+    warn_passed_over(tree.passed_over, archive.string());
     const std::string digest = core::digest_of_file(archive);
     for (const TreeSplit& part : tree.splits) {
       manifest::Split split;
       split.format = "tar-folders";
       split.root = archive;
       split.extra["prefix"] = part.prefix;
+      if (!part.passed_over.empty()) split.extra["passed_over"] = part.passed_over;
       split.count = static_cast<std::int64_t>(part.entries.size());
       split.fields = {"image"};
       if (!tree.classes.empty()) split.fields.emplace_back("label");

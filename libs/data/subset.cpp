@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
+#include "core/targets.h"
 #include "data/partition.h"
 
 #include <nlohmann/json.hpp>
@@ -18,7 +19,7 @@ using core::Exit;
 using core::fail;
 
 manifest::Split write_subset(const manifest::Split& whole, const std::vector<std::int64_t>& samples, const fs::path& manifest,
-                             const std::string& name) {
+                             const std::string& name, bool force) {
   constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
   if (samples.empty()) fail(Exit::bad_data, "split '{}' would have no samples", name);
   std::vector<std::int64_t> numbers = samples;
@@ -28,13 +29,14 @@ manifest::Split write_subset(const manifest::Split& whole, const std::vector<std
   }
   const fs::path file = core::safe_entry(fmt::format("{}.{}.index.json", manifest.stem().string(), name), manifest);
   const fs::path path = fs::absolute(manifest).parent_path() / file;
-  if (fs::exists(path)) {
+  core::refuse_foreign(path, force, "a list of sample numbers", [](const fs::path& there) {
     try {
-      read_subset(path, any);
+      read_subset(there, any);
+      return true;
     } catch (const core::Error&) {
-      fail(Exit::cannot_create, "{}: exists and is no list of sample numbers: choose another -o", path.string());
+      return false;
     }
-  }
+  });
   const std::string text = nlohmann::json(numbers).dump() + "\n";
   core::write_atomically(path, text);
   manifest::Split split = whole;
@@ -42,7 +44,7 @@ manifest::Split write_subset(const manifest::Split& whole, const std::vector<std
   split.subset = manifest::File{path, core::digest_of(text)};
   core::Digest both;
   split.digest = both.add(whole.digest).add(split.subset->digest).finish();
-  split.extra.erase("checked");
+  for (const char* of_whole : {"checked", "passed_over"}) split.extra.erase(of_whole);
   return split;
 }
 
@@ -57,9 +59,10 @@ void SubsetOptions::describe(core::Options& options) {
 
 void SubsetOptions::check() const {
   if ((!into.empty()) + (per_class > 0) + (count > 0) != 1) fail(Exit::usage, "give exactly one of --into, --per-class and --count");
+  if (!name.empty() && !is_split_name(name)) fail(Exit::usage, "--name: '{}' is no plain name (no slashes, no leading dot or dash)", name);
 }
 
-void add_subsets(manifest::Dataset& dataset, const SubsetOptions& options, const fs::path& manifest) {
+void add_subsets(manifest::Dataset& dataset, const SubsetOptions& options, const fs::path& manifest, bool force) {
   options.check();
   const manifest::Split whole = dataset.split(options.from);
   const std::vector<std::int64_t> labels = labels_of(*open_split(whole));
@@ -79,7 +82,7 @@ void add_subsets(manifest::Dataset& dataset, const SubsetOptions& options, const
   }
   for (const auto& [part, samples] : parts) {
     if (dataset.splits.contains(part)) fail(Exit::usage, "the data set already has a split '{}'", part);
-    dataset.splits[part] = write_subset(whole, samples, manifest, part);
+    dataset.splits[part] = write_subset(whole, samples, manifest, part, force);
     core::log_info("{}: {} of the {} samples of {}", part, samples.size(), whole.count, options.from);
   }
 }

@@ -11,9 +11,10 @@
 namespace selfsight::data {
 
 /// The split made of `samples` (numbers in `whole`, which may itself be a subset). Their numbers in the source are written
-/// to "<stem of manifest>.<name>.index.json" beside `manifest`. Errors: cannot_create, also where that file holds something else.
+/// to "<stem of manifest>.<name>.index.json" beside `manifest`. Errors: cannot_create, without `force` also where that file holds
+/// something else.
 manifest::Split write_subset(const manifest::Split& whole, const std::vector<std::int64_t>& samples, const std::filesystem::path& manifest,
-                             const std::string& name);
+                             const std::string& name, bool force = false);
 
 /// Which samples become splits of their own: exactly one of `into`, `per_class` and `count`.
 struct SubsetOptions {
@@ -30,6 +31,6 @@ struct SubsetOptions {
 
 /// Adds the splits to `dataset`, which will be written to `manifest`. Errors: as write_subset and partition.h; usage for a name that is
 /// taken.
-void add_subsets(manifest::Dataset& dataset, const SubsetOptions& options, const std::filesystem::path& manifest);
+void add_subsets(manifest::Dataset& dataset, const SubsetOptions& options, const std::filesystem::path& manifest, bool force = false);
 
 }  // namespace selfsight::data

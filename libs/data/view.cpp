@@ -81,7 +81,19 @@ std::int64_t kernel_of(const Recipe& recipe) {
 
 }  // namespace
 
+void Recipe::check() const {
+  const auto ordered = [&](const char* what, double least, double largest) {
+    if (least > largest)
+      core::fail(core::Exit::usage, "--{0}{1}-min {2} is above --{0}{1}-max {3}: nothing lies between them", option_prefix, what, least,
+                 largest);
+  };
+  ordered("scale", scale_min, scale_max);
+  ordered("ratio", ratio_min, ratio_max);
+  ordered("sigma", sigma_min, sigma_max);
+}
+
 void Recipe::describe(core::Options& options, const std::string& prefix) {
+  option_prefix = prefix;
   const auto probability = [&](const std::string& option, double& field, const std::string& help) {
     options.add(prefix + option, &field, help).range(0, 1);
   };

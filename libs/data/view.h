@@ -30,8 +30,13 @@ struct Recipe {
   std::int64_t blur_kernel = 0;                                          ///< taps; 0: a tenth of the side, made odd, at least 3
   double solarize = 0.0;                                                 ///< probability, threshold 128
 
+  std::string option_prefix;  ///< of its options, as describe() had it: for messages
+
   /// Options named <prefix>size, <prefix>scale-min, <prefix>jitter ...
   void describe(core::Options& options, const std::string& prefix);
+  /// Error: usage, naming both options, for a least value that is above the largest (scale, ratio, sigma). The loader calls it too; a tool
+  /// that does so before the work tells sooner.
+  void check() const;
 };
 
 /// The published recipes, for views of `size` pixels.

@@ -126,7 +126,8 @@ const Split& Dataset::split(const std::string& wanted) const {
   if (it != splits.end()) return it->second;
   std::vector<std::string> known;
   for (const auto& [split_name, ignored] : splits) known.push_back(split_name);
-  core::fail(core::Exit::bad_data, "{}: has no split '{}' (it has: {})", origin, wanted, fmt::join(known, ", "));
+  core::fail(core::Exit::bad_data, "{}: has no split '{}' (it has: {}; ssl-data split makes others)", origin, wanted,
+             fmt::join(known, ", "));
 }
 
 Json to_json(const Dataset& m, const fs::path& folder) {

@@ -1,6 +1,7 @@
 #include "report/feature_set.h"
 
 #include "core/error.h"
+#include "core/files.h"
 #include "core/threads.h"
 #include "data/ops.h"
 #include "manifest/payload.h"
@@ -96,6 +97,16 @@ std::string picture_uri(const data::Image& image, std::int64_t png_up_to) {
   return small ? data_uri("image/png", data::encode_png(image)) : data_uri("image/jpeg", data::encode_jpeg(image, 85));
 }
 
+data::Image shrunk(data::Image image, std::int64_t side) {
+  const std::int64_t longest = std::max(image.height, image.width);
+  if (longest <= side) return image;
+  const auto scaled = [&](std::int64_t length) { return std::max<std::int64_t>(1, (length * side + longest / 2) / longest); };
+  data::Image small;
+  data::crop_resize(image, {0, 0, image.width, image.height}, scaled(image.height), scaled(image.width), data::Interpolation::bilinear,
+                    false, small);
+  return small;
+}
+
 namespace {
 
 /// What the data layer says, with the option that does without.
@@ -121,14 +132,16 @@ data::Image Thumbnails::image(const manifest::Dataset& dataset, const std::strin
   if (sample < 0 || sample >= from.size()) {
     core::fail(core::Exit::bad_data, "{}: sample {} is outside the {} of split '{}'", dataset.origin, sample, from.size(), split);
   }
-  data::Image image = with_way_out([&] { return data::decode(from.read(sample), from.channels(), from.name(sample)); });
-  const std::int64_t longest = std::max(image.height, image.width);
-  if (longest <= side) return image;
-  const auto scaled = [&](std::int64_t length) { return std::max<std::int64_t>(1, (length * side + longest / 2) / longest); };
-  data::Image small;
-  data::crop_resize(image, {0, 0, image.width, image.height}, scaled(image.height), scaled(image.width), data::Interpolation::bilinear,
-                    false, small);
-  return small;
+  return shrunk(with_way_out([&] { return data::decode(from.read(sample), from.channels(), from.name(sample)); }), side);
+}
+
+std::string Thumbnails::uri(const manifest::File& file, const std::string& origin, std::int64_t side) {
+  std::string& made = made_[fmt::format("\n{}\n{}\n{}", file.path.string(), file.digest, side)];
+  if (!made.empty()) return made;
+  data::Stored stored;
+  stored.owned = core::read_bytes(manifest::checked_payload(file, "image", origin));
+  stored.bytes = stored.owned;
+  return made = picture_uri(shrunk(data::decode(stored, 3, file.path.string()), side));
 }
 
 std::string Thumbnails::uri(const manifest::Dataset& dataset, const std::string& split, std::int64_t sample) {

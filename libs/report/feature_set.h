@@ -17,6 +17,9 @@ namespace selfsight::report {
 /// PNG for pictures up to 64 pixels a side, whose edges JPEG would blur, and JPEG for larger ones.
 std::string picture_uri(const data::Image& image, std::int64_t png_up_to = 64);
 
+/// The image with its longest side at most `side`; smaller ones are kept as they are.
+data::Image shrunk(data::Image image, std::int64_t side);
+
 /// Features in memory (mapped), rows of F32.
 class FeatureSet {
  public:
@@ -62,6 +65,8 @@ class Thumbnails {
   data::Image image(const manifest::Dataset& dataset, const std::string& split, std::int64_t sample, std::int64_t side = 96);
   /// The same as a data URI, made once.
   std::string uri(const manifest::Dataset& dataset, const std::string& split, std::int64_t sample);
+  /// A picture file that a manifest (`origin`) names. Errors: no_input, bad_data, without a word of --no-images.
+  std::string uri(const manifest::File& file, const std::string& origin, std::int64_t side = 128);
   /// Labels of a whole split; -1 where absent.
   std::vector<std::int64_t> labels(const manifest::Dataset& dataset, const std::string& split);
 

@@ -3,6 +3,7 @@
 #include "core/digest.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/targets.h"
 #include "core/tool.h"
 #include "report/axis.h"
 #include "report/sections.h"
@@ -11,7 +12,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 
 namespace selfsight::report {
 namespace {
@@ -167,32 +167,30 @@ std::string make_page(const Material& material, const ReportOptions& options) {
   page.hero = hero(comparison, focus);
   page.sections.push_back(results_section(comparison, focus));
   if (auto classes = classes_section(material)) page.sections.push_back(std::move(*classes));
-  page.sections.push_back(training_section(runs));
-  page.sections.push_back(views_section(runs));
-  page.sections.push_back(neighbours_section(shown, options, thumbnails));
-  page.sections.push_back(map_section(shown, options, thumbnails));
-  page.sections.push_back(data_section(material, options, thumbnails));
+  auto breakdowns = breakdowns_section(material, options, thumbnails);
+  // Predictions of any program can be scored: then there is nothing that could be trained, mapped or shown, and no need to say so five
+  // times.
+  const bool only_scores = breakdowns && material.models.empty() && sets.empty() && material.datasets.empty();
+  if (breakdowns) page.sections.push_back(std::move(*breakdowns));
+  if (!only_scores) {
+    page.sections.push_back(training_section(runs));
+    page.sections.push_back(views_section(runs));
+    page.sections.push_back(neighbours_section(shown, options, thumbnails));
+    page.sections.push_back(map_section(shown, options, thumbnails));
+    page.sections.push_back(data_section(material, options, thumbnails));
+  }
   page.sections.push_back(run_section(material, runs));
   page.footer = fmt::format("Made by ssl-report of selfsight {}. This file is all there is: it loads nothing from elsewhere.",
                             core::version_number());
   return draw(page);
 }
 
-void refuse_foreign(const std::filesystem::path& path, bool force) {
-  std::error_code error;
-  if (std::filesystem::exists(path, error) && !force) {
-    std::string start(page_marker.size(), '\0');
-    std::ifstream file(path, std::ios::binary);
-    file.read(start.data(), static_cast<std::streamsize>(start.size()));
-    if (!file || start != page_marker) {
-      core::fail(core::Exit::cannot_create,
-                 "{}: there is a file that ssl-report did not write; give another --output, or --force to replace it", path.string());
-    }
-  }
+void refuse_foreign_page(const std::filesystem::path& path, bool force) {
+  core::refuse_foreign(path, force, "a page", [](const std::filesystem::path& file) { return core::starts_with(file, page_marker); });
 }
 
 Written write_page(const std::filesystem::path& path, const std::string& html, bool force) {
-  refuse_foreign(path, force);
+  refuse_foreign_page(path, force);
   core::write_atomically(path, html);
   return {path, core::digest_of(html)};
 }
@@ -207,7 +205,10 @@ Json passed_on(const Material& material, const Written& page, const std::filesys
     return with_report<manifest::Dataset>(document, entry, folder);
   }
   manifest::Metrics merged;
-  for (const manifest::Metrics& metrics : material.metrics) merged.rows.insert(merged.rows.end(), metrics.rows.begin(), metrics.rows.end());
+  for (const manifest::Metrics& metrics : material.metrics) {
+    merged.rows.insert(merged.rows.end(), metrics.rows.begin(), metrics.rows.end());
+    merged.breakdowns.insert(merged.breakdowns.end(), metrics.breakdowns.begin(), metrics.breakdowns.end());
+  }
   for (const manifest::Document& document : material.documents)
     merged.inputs.push_back(manifest::input_entry(document.kind, document.origin, document.json));
   merged.folder = folder;

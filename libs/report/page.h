@@ -49,9 +49,9 @@ struct Written {
   std::filesystem::path path;
   std::string digest;
 };
-/// Error: cannot_create when `path` holds a file that is no page of ours and `force` is not set.
-void refuse_foreign(const std::filesystem::path& path, bool force);
-/// Writes atomically. Errors: as refuse_foreign; cannot_create; io.
+/// What --output may replace: see core::refuse_foreign.
+void refuse_foreign_page(const std::filesystem::path& path, bool force);
+/// Writes atomically. Errors: as refuse_foreign_page; cannot_create; io.
 Written write_page(const std::filesystem::path& path, const std::string& html, bool force);
 
 /// For the manifest of several inputs.

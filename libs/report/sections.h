@@ -28,6 +28,10 @@ Section results_section(const Comparison& comparison, const Focus& focus);
 /// How right each class was and what it was taken for, where a metrics manifest says so ("per_class", "confusion"); nullopt otherwise.
 std::optional<Section> classes_section(const Material& material);
 
+/// What the metrics say of single items ("breakdowns"): bars and tables, curves, ranked galleries, masks over images. A file that is
+/// missing or cannot be read is a note in its place. nullopt where no metrics have any.
+std::optional<Section> breakdowns_section(const Material& material, const ReportOptions& options, Thumbnails& thumbnails);
+
 /// A model with its record; `colour` is that of its arm.
 struct TrainedRun {
   const manifest::Model* model = nullptr;

@@ -123,9 +123,36 @@ svg text.guide{font-size:10.5px}
 .near .pic i{position:absolute;right:-2px;top:-4px;font:700 10px/14px system-ui,sans-serif;width:14px;height:14px;border-radius:50%;color:#fff;background:var(--bad)}
 @media(prefers-color-scheme:dark){.near .pic i{color:#14171b}}
 .near .right i{background:var(--good)}
+.near.gallery{gap:12px}
+.near.gallery .row{flex-wrap:wrap;gap:8px 6px}
+.near.gallery .pic{width:74px;font-size:10.5px}
+.near.gallery .pic span{white-space:normal;display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:2;overflow-wrap:anywhere}
+.near.gallery img,.near.gallery .blank{width:74px;height:92px;image-rendering:auto}
+.near.gallery .blank{display:grid;place-items:center;border:3px solid var(--line);border-radius:4px;background:var(--grid);color:var(--soft);font-weight:400}
+.near.gallery .right .blank{border-color:var(--good)}
+.near.gallery .wrong .blank{border-color:var(--bad);border-style:dashed}
+.near.gallery .query{width:110px}
+.near.gallery .query img{width:110px;height:110px}
+.near.gallery .query .said{width:110px;height:auto;min-height:92px;padding:6px;font-size:12px;font-weight:600;color:var(--ink);border-color:var(--ink);overflow-wrap:anywhere}
+.tales{display:grid;grid-template-columns:repeat(auto-fill,minmax(440px,1fr));gap:14px}
+.told{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 16px}
+.told p{margin:0 0 6px;font-weight:600}
+.told ol{margin:0;padding:0 0 0 22px;font-size:13.5px}
+.told li::marker{color:var(--faint)}
+.told i{font-style:normal;font-weight:700;margin-right:6px}
+.told .right i{color:var(--good)}
+.told .wrong i{color:var(--bad)}
+.told .right{font-weight:600}
+.told small{color:var(--soft);font-weight:400}
+.overlays{display:grid;grid-template-columns:repeat(auto-fill,minmax(320px,1fr));gap:14px}
+.overlays img{width:100%;height:auto;border-radius:4px}
+.below{margin-top:22px}
+.beside{display:grid;grid-template-columns:minmax(340px,4fr) minmax(0,8fr);gap:14px;align-items:start}
+section>h3{margin-top:26px}
+h3+.note{margin:-4px 0 10px}
 footer{margin:44px 0 28px;color:var(--faint);font-size:12.5px}
 footer p{border-top:1px solid var(--line);padding-top:12px;margin:0}
-@media(max-width:860px){.hero,.classes{grid-template-columns:1fr}.near{grid-template-columns:1fr}.wrap{padding:0 14px}.near .row{flex-wrap:wrap}}
+@media(max-width:860px){.hero,.classes,.beside{grid-template-columns:1fr}.near{grid-template-columns:1fr}.wrap{padding:0 14px}.near .row{flex-wrap:wrap}}
 @media print{nav{display:none}section,figure{break-inside:avoid}}
 )css";
 }

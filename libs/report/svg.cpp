@@ -68,7 +68,12 @@ std::string x_axis(const Scale& sx, double top, double bottom) {
 /// Room for names at 12.5 px on the left of horizontal marks.
 double name_room(std::size_t longest) { return std::min(190.0, 14.0 + 6.9 * static_cast<double>(longest)); }
 
-std::string short_name(const std::string& name) { return name.size() <= 26 ? name : name.substr(0, 25) + "…"; }
+std::string short_name(const std::string& name) {
+  if (name.size() <= 26) return name;
+  std::size_t end = 25;
+  while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0) == 0x80) --end;  // not within a letter of UTF-8
+  return name.substr(0, end) + "…";
+}
 
 std::string shape(std::int64_t group, double x, double y, double r) {
   // Colours five apart are the likest; the shift gives them different shapes.

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "core/tool.h"
-#include "manifest/manifest.h"
+#include "manifest/targets.h"
 
 #include <string>
 
@@ -15,9 +15,10 @@ namespace selfsight::score {
 
 class Job {
  public:
-  /// --output, --provenance, --threads, --max-memory.
+  /// --output, --force, --provenance, --threads, --max-memory.
   void describe(core::Options& options);
-  /// After parse(): puts the memory bound in force and starts the clock.
+  /// After parse(): puts the memory bound in force and starts the clock. Errors: usage; cannot_create for an --output that is not ours to
+  /// replace.
   void start();
   [[nodiscard]] int threads() const;
   /// The folder that payload paths of the manifest are relative to: that of --output, else the working folder.
@@ -26,9 +27,9 @@ class Job {
   void finish(core::CommandLine& cli, manifest::Metrics metrics) const;
 
  private:
-  std::string output_, max_memory_;
+  manifest::Output output_;
+  std::string max_memory_;
   std::int64_t threads_ = 0;
-  bool provenance_ = true;
   double started_ = 0;
 };
 

@@ -15,6 +15,19 @@ for c in a b; do pngs broken/train/$c 4; done
 head -c 60 broken/train/a/0.png > broken/train/a/cut.png
 ssl-data folder broken -o broken.json >/dev/null 2>&1
 ssl-data check broken.json >out 2>err; [ $? = 65 ] && grep -q cut.png err && grep -q cut.png out && pass || fail "a broken image is not named, on stderr and in the manifest"
+echo hello > hello.txt; refuses 65 'hello.txt: looks like no known format' ssl-data auto hello.txt
+refuses 66 'nowhere' ssl-data auto nowhere
+pngs named/cat 4; ssl-data folder named -o named.json >/dev/null 2>&1
+for name in ../evil a/b .. .hidden -x ''; do
+  refuses 64 'no plain name|is not NAME=SHARE' ssl-data split --into "$name=0.5" named.json -o parts.json
+  echo "{\"image\": \"named/cat/0.png\", \"split\": \"$name\"}" > evil.jsonl
+  refuses 65 'evil.jsonl:1: split .* is no plain name' ssl-data jsonl evil.jsonl
+done
+refuses 64 'no plain name' ssl-data split --count 2 --name ../evil named.json -o parts.json
+[ ! -e ../evil ] && [ ! -e parts.json ] && pass || fail "something was written for a split that was refused"
+touch named/cat/5.heic named/cat/6.HEIC; ssl-data folder named >out 2>err
+grep -q 'passed over.*2 .heic' err && grep -q '"heic": 2' out && pass || fail "files of unknown type are left out without a word"
+SELFSIGHT_OUTPTU=x ssl-data folder named 2>&1 >/dev/null | grep -q 'SELFSIGHT_OUTPTU (did you mean SELFSIGHT_OUTPUT?)' && pass || fail "a misspelt variable is passed over without a word"
 
 # Manifests.
 refuses 66 'missing.json' ssl-pretrain simclr -o run missing.json
@@ -31,6 +44,8 @@ refuses 64 '100000' ssl-pretrain simclr --profile small --batch 100000 -o run da
 refuses 64 '70000' ssl-pretrain simclr --profile small --images 70000 -o run data.json
 refuses 64 '--output|-o DIR' ssl-pretrain simclr data.json
 refuses 64 'vision transformer' ssl-pretrain mae --profile small --arch resnet18 -o run data.json
+refuses 64 'view-scale-min 0.9 is above --view-scale-max 0.5' ssl-pretrain simclr --profile small --view-scale-min 0.9 --view-scale-max 0.5 -o run data.json
+refuses 64 "'-' is no name of a file" ssl-pretrain simclr --profile small -o - data.json
 mkdir thesis; echo precious > thesis/chapter1.txt
 refuses 73 'thesis' ssl-pretrain simclr --profile small -o thesis data.json
 [ "$(cat thesis/chapter1.txt)" = precious ] && pass || fail "a foreign file was touched"

@@ -8,4 +8,9 @@ SELFSIGHT_DIM=32 SELFSIGHT_HIDDEN=48 tiny_run simclr data.json run --config conf
 [ "$(saved dim)" = 32 ] && pass || fail "the environment does not win over --config"
 [ "$(saved hidden)" = 56 ] && pass || fail "the command line does not win over the environment"
 [ "$(saved view-blur)" = 0.0 ] && pass || fail "the profile does not win over the default"
+
+# A run's own configuration starts another like it; one of another method does not.
+ok "a saved configuration" tiny_run simclr data.json again --config run/config.json --max-steps 1
+same run/config.json again/config.json
+refuses 64 'configuration of a run of simclr, not of byol' tiny_run byol data.json other --config run/config.json
 finish

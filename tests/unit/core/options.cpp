@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <sstream>
 
 using namespace selfsight;
@@ -191,6 +192,56 @@ TEST_CASE("SELFSIGHT_CONFIG names the file when --config does not") {
   write_atomically(folder / "c.json", std::string_view(R"({"count": 6})"));
   const Variable config("SELFSIGHT_CONFIG", (folder / "c.json").string());
   CHECK(parsed("").count == 6);
+}
+
+TEST_CASE("a run's saved configuration is one to start from, of the same method") {
+  const test::Folder folder;
+  const std::string file = (folder / "config.json").string();
+  const auto with = [&](const std::string& word, const json& config) {
+    write_atomically(file, config.dump());
+    Typed typed(word + " --config " + file);
+    CHECK(typed.cli.take_word() == word);
+    typed.cli.parse();
+    return typed.all.count;
+  };
+  CHECK(with("simclr", {{"count", 7}, {"method", "simclr"}, {"dataset", "sha256:12"}}) == 7);
+  CHECK(with("moco", {{"count", 8}, {"method", "adainf(moco)"}}) == 8);
+  const auto message = [&](const std::string& word, const json& config) { return error_of(Exit::usage, [&] { with(word, config); }); };
+  CHECK(contains(message("byol", {{"method", "simclr"}}), "is the configuration of a run of simclr, not of byol"));
+  CHECK(contains(message("byol", {{"method", "byol"}, {"methods", 1}}), "there is no option 'methods'"));
+  CHECK(contains(refused("--config " + file), "there is no option 'method'"));  // a tool without a word has no such files
+}
+
+TEST_CASE("variables that name no option get one warning, with what may be meant") {
+  const test::Folder folder;
+  const auto warned = [&](const std::string& line) {
+    {
+      const test::Redirect log(STDERR_FILENO, folder / "log");
+      parsed(line);
+    }
+    return read_text(folder / "log");
+  };
+  const Variable rate("SELFSIGHT_RATE", "4"), dependencies("SELFSIGHT_DEPS", "/x"), other("SELFSIGHTS", "x");
+  CHECK(warned("") == "");
+  const Variable near("SELFSIGHT_WEIGTHS", "4"), far("SELFSIGHT_OF_ANOTHER_TOOL", "x");
+  const std::string text = warned("--quiet");
+  CHECK(contains(text,
+                 "warning: no option of tool, so passed over: SELFSIGHT_OF_ANOTHER_TOOL, SELFSIGHT_WEIGTHS (did you mean "
+                 "SELFSIGHT_WEIGHTS?)"));
+  CHECK(std::count(text.begin(), text.end(), '\n') == 1);
+}
+
+TEST_CASE("an output is not called -") {
+  std::string file;
+  const auto parse_output = [&](const std::string& line) {
+    Typed typed(line);
+    typed.cli.options().add("output", &file, "file").letter('o');
+    typed.cli.parse();
+  };
+  CHECK(contains(error_of(Exit::usage, [&] { parse_output("-o -"); }), "printed to stdout"));
+  CHECK(contains(error_of(Exit::usage, [&] { parse_output("--output=-"); }), "--output"));
+  parse_output("-o ./-");
+  CHECK(file == "./-");
 }
 
 TEST_CASE("a configuration file and the environment are checked like the command line") {

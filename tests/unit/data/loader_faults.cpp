@@ -1,7 +1,6 @@
 // The loader's policies for bad items, on a folder with a truncated image, and faults that are none of the data's.
-#include "core/rng.h"
 #include "data/loader.h"
-#include "unit/support.h"
+#include "unit/data/support.h"
 
 #include <nlohmann/json.hpp>
 
@@ -14,17 +13,6 @@ namespace {
 namespace fs = std::filesystem;
 using core::Exit;
 
-Image noise(std::uint64_t seed) {
-  Image image(9, 9, 3);
-  core::Rng rng(seed, core::Stream::test);
-  for (std::uint8_t& pixel : image.pixels) pixel = static_cast<std::uint8_t>(rng.below(256));
-  return image;
-}
-
-void write_bytes(const fs::path& path, const std::vector<std::byte>& bytes) {
-  test::write_plainly(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-}
-
 /// Twelve images of two classes; those of `cut` are truncated in ways that a disk or a download leaves behind.
 struct Pictures {
   test::Folder folder;
@@ -35,10 +23,10 @@ struct Pictures {
       const char* ending = i % 3 == 0 ? "ppm" : i % 3 == 1 ? "jpg" : "png";
       const fs::path path = folder / fmt::format("{}/{:02}.{}", i < 6 ? "cat" : "dog", i, ending);
       fs::create_directories(path.parent_path());
-      const Image image = noise(static_cast<std::uint64_t>(i));
+      const Image image = noise(static_cast<std::uint64_t>(i), 9, 9);
       std::vector<std::byte> bytes = i % 3 == 0 ? encode_pnm(image) : i % 3 == 1 ? encode_jpeg(image, 90) : encode_png(image);
       if (cut.contains(i)) bytes.resize(i == 11 ? 0 : bytes.size() * 2 / 3);
-      write_bytes(path, bytes);
+      test::write_plainly(path, text_of(bytes));
     }
     source = open_split(describe("folder", folder.path()).split("train"));
   }

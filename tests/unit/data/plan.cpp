@@ -214,8 +214,8 @@ TEST_CASE("shares are read, and refused when they make no sense") {
   using Shares = std::vector<std::pair<std::string, double>>;
   CHECK(parse_shares("train=0.9,val=0.1") == Shares{{"train", 0.9}, {"val", 0.1}});
   CHECK(parse_shares("a=1") == Shares{{"a", 1.0}});
-  for (const char* text :
-       {"", "a", "a=", "=0.5", "a=0", "a=-0.1", "a=1.1", "a=nan", "a=0.5x", "a=0.6,b=0.6", "a=0.1,a=0.1", "a=0.1,,b=0.1"})
+  for (const char* text : {"", "a", "a=", "=0.5", "a=0", "a=-0.1", "a=1.1", "a=nan", "a=0.5x", "a=0.6,b=0.6", "a=0.1,a=0.1", "../a=0.5",
+                           "a/b=0.5", "..=0.5", "-a=0.5", "a=0.1,,b=0.1"})
     CHECK(test::contains(test::error_of(core::Exit::usage, [&] { parse_shares(text); }), "--into"));
 }
 

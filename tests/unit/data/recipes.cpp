@@ -1,7 +1,7 @@
 // The published recipes of views: their numbers, and the centred view of evaluation.
 #include "data/multi_crop.h"
 #include "data/view.h"
-#include "unit/support.h"
+#include "unit/data/support.h"
 
 #include <array>
 
@@ -11,13 +11,6 @@ namespace {
 // Probability, brightness, contrast, saturation, hue, grey, blur, solarize, smallest and largest share of the area.
 std::array<double, 10> numbers(const Recipe& r) {
   return {r.jitter, r.brightness, r.contrast, r.saturation, r.hue, r.grey, r.blur, r.solarize, r.scale_min, r.scale_max};
-}
-
-Image ramp(std::int64_t height, std::int64_t width) {
-  Image image(height, width, 3);
-  core::Rng rng(5, core::Stream::test);
-  for (std::uint8_t& pixel : image.pixels) pixel = static_cast<std::uint8_t>(rng.below(256));
-  return image;
 }
 
 Image mirrored(const Image& image) {
@@ -101,16 +94,40 @@ TEST_CASE("multi-crop: two global views, then local ones of their own size and s
   CHECK(test::contains(test::error_of(core::Exit::usage, [&] { return wrong.recipes(); }), "--global-blurs"));
 }
 
+TEST_CASE("a least value above the largest is refused with both options, by the recipe and by the loader") {
+  core::Options options;
+  MultiCrop crops = multi_crop("swav");
+  crops.describe(options);
+  crops.local.check();
+  crops.local.scale_min = crops.local.scale_max = 0.2;  // one value is a range
+  crops.local.check();
+  options.find("local-scale-min")->set_text("0.21", "--local-scale-min");
+  const auto message = [](const Recipe& recipe) { return test::error_of(core::Exit::usage, [&] { recipe.check(); }); };
+  CHECK(message(crops.local) == "--local-scale-min 0.21 is above --local-scale-max 0.2: nothing lies between them");
+  CHECK(message(crops.recipes().back()) == message(crops.local));
+  crops.global.ratio_min = 2;
+  CHECK(test::contains(message(crops.global), "--global-ratio-min 2 is above --global-ratio-max 1.33"));
+  Recipe blurred = simclr_recipe(8);
+  blurred.describe(options, "view-");
+  blurred.sigma_max = 0.05;
+  CHECK(test::contains(message(blurred), "--view-sigma-min 0.1 is above --view-sigma-max 0.05"));
+
+  const test::Folder folder;
+  write_files(folder.path(), {{"cat/0.ppm", picture(0)}});
+  const auto source = open_split(describe("folder", folder.path()).split("train"));
+  test::error_of(core::Exit::usage, [&] { Loader({source}, {{blurred, false}}, 1, {}); });
+}
+
 TEST_CASE("the view of evaluation is the centre, whatever the random numbers") {
   const Recipe recipe = eval_recipe(28);
   for (const auto& [height, width] : {std::pair{64, 48}, std::pair{48, 64}, std::pair{32, 32}, std::pair{200, 30}, std::pair{5, 3}}) {
-    const Image image = ramp(height, width), view = view_of(image, recipe, 1);
+    const Image image = noise(5, height, width), view = view_of(image, recipe, 1);
     CHECK(view.height == 28);
     CHECK(view.width == 28);
     CHECK(view.pixels == view_of(image, recipe, 2).pixels);
   }
   // Resized to 32 x 42, of which 7 columns and 2 rows go on either side: the mirror image has the mirrored view.
-  const Image image = ramp(48, 64);
+  const Image image = noise(5, 48, 64);
   const Image view = mirrored(view_of(image, recipe, 1)), other = view_of(mirrored(image), recipe, 1);
   int worst = 0;
   for (std::size_t i = 0; i < view.pixels.size(); ++i) worst = std::max(worst, std::abs(view.pixels[i] - other.pixels[i]));
@@ -132,7 +149,7 @@ TEST_CASE("the geometry of the centre is the part of the source that is seen") {
 }
 
 TEST_CASE("an image that has the size already is its own view of evaluation") {
-  const Image image = ramp(28, 28);
+  const Image image = noise(5, 28, 28);
   CHECK(view_of(image, eval_recipe(28), 1).pixels == image.pixels);
 }
 

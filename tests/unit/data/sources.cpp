@@ -1,10 +1,6 @@
 // Binary sets (idx, CIFAR), subsets and what open_split checks for every format: right items from right files, and an error that
 // names the file from any other.
-#include "core/rng.h"
-#include "data/source.h"
-#include "unit/support.h"
-
-#include <zlib.h>
+#include "unit/data/support.h"
 
 #include <array>
 #include <sstream>
@@ -30,21 +26,6 @@ std::string idx(const std::vector<std::uint32_t>& shape, const std::string& valu
   for (const std::uint32_t side : shape) out += big(side);
   return out + values;
 }
-
-std::string random_bytes(std::size_t count, std::uint64_t seed) {
-  core::Rng rng(seed, core::Stream::test);
-  std::string out(count, '\0');
-  for (char& c : out) c = static_cast<char>(rng.below(256));
-  return out;
-}
-
-void write_gzip(const fs::path& path, const std::string& text) {
-  const gzFile file = gzopen(path.c_str(), "wb");
-  REQUIRE(gzwrite(file, text.data(), static_cast<unsigned>(text.size())) == static_cast<int>(text.size()));
-  REQUIRE(gzclose(file) == Z_OK);
-}
-
-std::string bytes_of(const Stored& stored) { return {reinterpret_cast<const char*>(stored.bytes.data()), stored.bytes.size()}; }
 
 // The most memory this process has asked for, in KiB.
 std::int64_t most_memory() {
@@ -100,10 +81,10 @@ TEST_CASE("idx and idx.gz: images, labels, names") {
     const Stored stored = source->read(i);
     CHECK(stored.height == 4);
     CHECK(stored.width == 5);
-    CHECK(bytes_of(stored) == pixels.substr(static_cast<std::size_t>(i) * 20, 20));
+    CHECK(text_of(stored.bytes) == pixels.substr(static_cast<std::size_t>(i) * 20, 20));
   }
   const auto test = open_split(dataset.split("test"));
-  CHECK(bytes_of(test->read(0)) == pixels.substr(20, 20));
+  CHECK(content_of(*test, 0) == pixels.substr(20, 20));
   CHECK(test->label(0) == -1);
   CHECK(dataset.split("test").labels.empty());
 }
@@ -213,7 +194,7 @@ TEST_CASE("CIFAR-100 reads the fine label") {
   write_plainly(folder / "train.bin", cifar_batch(1, 2, true));
   const auto source = open_split(describe("auto", folder.path()).split("train"));
   CHECK(labels_of(*source) == std::vector<std::int64_t>{99, 98});
-  CHECK(bytes_of(source->read(1)) == random_bytes(3072, 101));
+  CHECK(content_of(*source, 1) == random_bytes(3072, 101));
 }
 
 TEST_CASE("CIFAR: hostile batches are refused by name") {

@@ -1,9 +1,7 @@
 // Tar shards with an index, JSON Lines lists and subsets.
-#include "core/rng.h"
 #include "data/shards.h"
-#include "data/source.h"
 #include "manifest/safetensors.h"
-#include "unit/support.h"
+#include "unit/data/support.h"
 
 #include <nlohmann/json.hpp>
 
@@ -20,27 +18,11 @@ using core::Exit;
 using test::contains;
 using test::error_of;
 using test::write_plainly;
-using Texts = std::vector<std::string>;
-using Numbers = std::vector<std::int64_t>;
-
-// A PPM that tells which one it is.
-std::string picture(std::uint64_t number) {
-  Image image(3, 4, 3);
-  core::Rng rng(number, core::Stream::test);
-  for (std::uint8_t& pixel : image.pixels) pixel = static_cast<std::uint8_t>(rng.below(256));
-  const std::vector<std::byte> bytes = encode_pnm(image);
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 // images/0.ppm, images/1.ppm ...
 void write_pictures(const fs::path& folder, int count) {
   fs::create_directories(folder / "images");
   for (int i = 0; i < count; ++i) write_plainly(folder / fmt::format("images/{}.ppm", i), picture(static_cast<std::uint64_t>(i)));
-}
-
-std::string content_of(const Source& source, std::int64_t index) {
-  const Stored stored = source.read(index);
-  return {reinterpret_cast<const char*>(stored.bytes.data()), stored.bytes.size()};
 }
 
 /// Five pictures of two classes as shards of at most 2 KiB, and what describes them.
@@ -155,12 +137,14 @@ TEST_CASE("shards: what was cut, lost or tampered with is refused by name") {
 TEST_CASE("shards are not written outside their folder, whatever splits and classes are called") {
   const test::Folder folder;
   write_pictures(folder.path(), 1);
-  for (const std::string line :
-       {R"({"image": "images/0.ppm", "split": "../../evil"})", R"({"image": "images/0.ppm", "label": "../../evil"})"}) {
-    write_plainly(folder / "list.jsonl", line);
-    const manifest::Dataset dataset = describe("jsonl", folder / "list.jsonl");
+  write_plainly(folder / "list.jsonl", R"({"image": "images/0.ppm", "label": "../../evil"})");
+  const manifest::Dataset evil_class = describe("jsonl", folder / "list.jsonl");
+  write_plainly(folder / "plain.jsonl", R"({"image": "images/0.ppm"})");
+  manifest::Dataset evil_split = describe("jsonl", folder / "plain.jsonl");
+  evil_split.splits["../../evil"] = evil_split.split("train");
+  for (const manifest::Dataset& dataset : {evil_class, evil_split}) {
     CHECK(contains(error_of(Exit::bad_data, [&] { write_shards(dataset, folder / "out/of/shards", 4096, [] {}); }), "evil"));
-    CHECK(folder.entries() <= 3);  // the images, the list, and what was made on the way to the shards
+    CHECK(folder.entries() <= 4);  // the images, the lists, and what was made on the way to the shards
     CHECK_FALSE(fs::exists(folder / "out/of/shards"));
   }
 }
@@ -200,7 +184,9 @@ TEST_CASE("JSON Lines: lines that cannot be used are refused by file and number"
         R"({"image": "images/1.ppm", "label": -1})", R"({"image": "images/1.ppm", "label": 1.5})",
         R"({"image": "images/1.ppm", "label": 1048576})", R"({"image": "images/1.ppm", "label": 18446744073709551615})",
         R"({"image": "images/1.ppm", "label": null})", R"({"image": "images/1.ppm", "label": "cat"})", R"({"image": "images/1.ppm"})",
-        R"({"image": "images/1.ppm", "label": 0, "split": 3})", "{\"image\": \"\xFF\"}"}) {
+        R"({"image": "images/1.ppm", "label": 0, "split": 3})", R"({"image": "images/1.ppm", "label": 0, "split": "../evil"})",
+        R"({"image": "images/1.ppm", "label": 0, "split": "a/b"})", R"({"image": "images/1.ppm", "label": 0, "split": ""})",
+        "{\"image\": \"\xFF\"}"}) {
     CAPTURE(line);
     write_plainly(list, first + "\n" + line + "\n");
     const std::string message = error_of(Exit::bad_data, [&] { describe("jsonl", list); });

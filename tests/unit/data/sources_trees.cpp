@@ -1,10 +1,8 @@
 // Folders of images, archives of them, and the choice of a format: right items, and errors that name the file.
-#include "core/rng.h"
-#include "data/source.h"
+#include "core/log.h"
+#include "data/class_tree.h"
 #include "data/tar.h"
-#include "unit/support.h"
-
-#include <zlib.h>
+#include "unit/data/support.h"
 
 namespace selfsight::data {
 namespace {
@@ -14,28 +12,8 @@ using core::Exit;
 using test::contains;
 using test::error_of;
 using test::write_plainly;
-using Texts = std::vector<std::string>;
-using Numbers = std::vector<std::int64_t>;
-/// Path and content; a path that ends in '/' is a folder.
-using Files = std::vector<std::pair<std::string, std::string>>;
-
-// A PPM that tells which one it is.
-std::string picture(std::uint64_t number) {
-  Image image(3, 4, 3);
-  core::Rng rng(number, core::Stream::test);
-  for (std::uint8_t& pixel : image.pixels) pixel = static_cast<std::uint8_t>(rng.below(256));
-  const std::vector<std::byte> bytes = encode_pnm(image);
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
 
 const Files classes = {{"dog/2.ppm", picture(2)}, {"cat/1.ppm", picture(1)}, {"cat/0.ppm", picture(0)}, {"cat/notes.txt", "no image"}};
-
-void write_files(const fs::path& root, const Files& files) {
-  for (const auto& [path, content] : files) {
-    fs::create_directories((root / path).parent_path());
-    if (!path.ends_with('/')) write_plainly(root / path, content);
-  }
-}
 
 std::string tar_of(const Files& files) {
   std::string out;
@@ -45,17 +23,6 @@ std::string tar_of(const Files& files) {
     out += content + std::string(tar_padding(content.size()), '\0');
   }
   return out + std::string(1024, '\0');
-}
-
-void write_gzip(const fs::path& path, const std::string& text) {
-  const gzFile file = gzopen(path.c_str(), "wb");
-  REQUIRE(gzwrite(file, text.data(), static_cast<unsigned>(text.size())) == static_cast<int>(text.size()));
-  REQUIRE(gzclose(file) == Z_OK);
-}
-
-std::string content_of(const Source& source, std::int64_t index) {
-  const Stored stored = source.read(index);
-  return {reinterpret_cast<const char*>(stored.bytes.data()), stored.bytes.size()};
 }
 
 // The three pictures of `classes`, in order of their paths.
@@ -91,6 +58,58 @@ TEST_CASE("folders: class/image, split/class/image, split/image and images alone
   CHECK(plain.splits.size() == 2);
   CHECK(open_split(plain.split("test"))->label(0) == -1);
   CHECK(open_split(describe("folder", folder / "plain/test").split("train"))->size() == 1);
+}
+
+TEST_CASE("a folder around the splits is looked through, in folders and in archives") {
+  const test::Folder folder;
+  const auto around = [](const std::string& outer, const std::string& test_split) {
+    Files files = {{outer + test_split + "/dog/9.ppm", picture(9)}, {outer + "README.txt", "x"}};
+    for (const auto& [path, content] : classes) files.emplace_back(outer + "train/" + path, content);
+    return files;
+  };
+  write_files(folder / "set", around("photos/", "val"));
+  write_files(folder / "deeper", around("data/photos/", "Test"));
+  write_gzip(folder / "set.tar.gz", tar_of(around("./photos/", "test")));
+  const manifest::Dataset plain = describe("auto", folder / "set"), packed = describe("auto", folder / "set.tar.gz");
+  check_classes(plain, "train", {"train/cat/0.ppm", "train/cat/1.ppm", "train/dog/2.ppm"});
+  check_classes(packed, "train", {"photos/train/cat/0.ppm", "photos/train/cat/1.ppm", "photos/train/dog/2.ppm"});
+  CHECK(plain.splits.size() == 2);
+  CHECK(open_split(plain.split("val"))->label(0) == 1);
+  CHECK(open_split(packed.split("test"))->label(0) == 1);
+  CHECK(open_split(describe("folder", folder / "deeper").split("Test"))->size() == 1);
+  // Splits of images alone; and what only looks like a folder around splits.
+  write_files(folder / "bare", {{"photos/train/a.ppm", picture(0)}, {"photos/test/b.ppm", picture(1)}});
+  CHECK(describe("folder", folder / "bare").split("test").labels.empty());
+  write_files(folder / "classes", {{"train/test/a.ppm", picture(0)}, {"train/val/b.ppm", picture(1)}});
+  CHECK(describe("folder", folder / "classes").split("train").labels == Texts{"test", "val"});
+  write_files(folder / "mixed", {{"photos/train/cat/a.ppm", picture(0)}, {"photos/cats/old/b.ppm", picture(1)}});
+  CHECK(describe("folder", folder / "mixed").split("photos").count == 2);
+}
+
+TEST_CASE("files that are no images are passed over, and counted where one can see it") {
+  const test::Folder folder;
+  write_files(folder / "set/train", classes);
+  write_files(folder / "set", {{"train/cat/a.HEIC", ""},
+                               {"train/cat/b.heic", ""},
+                               {"test/dog/9.ppm", picture(9)},
+                               {"test/.DS_Store", ""},
+                               {"test/dog/._9.ppm", ""},
+                               {"LICENSE", ""}});
+  manifest::Dataset dataset;
+  {
+    const test::Redirect log(STDERR_FILENO, folder / "log");
+    dataset = describe("folder", folder / "set");
+  }
+  CHECK(contains(core::read_text(folder / "log"),
+                 "set: passed over, being no images by their endings: 2 .heic, 1 without an ending, 1 .txt"));
+  CHECK(dataset.split("train").extra["passed_over"] == manifest::Json{{"heic", 2}, {"txt", 1}});
+  CHECK_FALSE(dataset.split("test").extra.contains("passed_over"));
+  write_plainly(folder / "set.tar", tar_of({{"cat/1.ppm", picture(1)}, {"cat/._1.ppm", "x"}, {"cat/2.raw", "x"}}));
+  const manifest::Split packed = describe("auto", folder / "set.tar").split("set");
+  CHECK(packed.extra["passed_over"] == manifest::Json{{"raw", 1}});
+  CHECK(open_split(packed)->size() == 1);
+  write_files(folder / "none", {{"cat/1.heic", ""}, {"cat/2.heic", ""}});
+  CHECK(contains(bad("folder", folder / "none"), "there are: 2 .heic"));
 }
 
 TEST_CASE("folders: what is no set of images is refused by name") {
@@ -203,12 +222,13 @@ TEST_CASE("tar: hostile archives are refused by name") {
 TEST_CASE("a format is recognised, or the error says what there is") {
   const test::Folder folder;
   CHECK(contains(error_of(Exit::usage, [&] { describe("idxx", folder.path()); }), "did you mean 'idx'"));
-  CHECK(contains(error_of(Exit::usage, [&] { describe("auto", folder.path()); }), folder.path().string()));
+  CHECK(contains(error_of(Exit::bad_data, [&] { describe("auto", folder.path()); }), folder.path().string()));
   CHECK(contains(error_of(Exit::no_input, [&] { describe("auto", folder / "nowhere"); }), "nowhere"));
   CHECK(contains(error_of(Exit::usage, [&] { describe("folder", {}); }), "path"));
-  for (const auto& [format, summary] : format_summaries()) {
+  for (const auto& entry : format_summaries()) {
+    const std::string& format = entry.first;
     CAPTURE(format);
-    CHECK_FALSE(summary.empty());
+    CHECK_FALSE(entry.second.empty());
     if (format != "auto" && format != "cifar10")
       CHECK(contains(error_of(Exit::no_input, [&] { describe(format, folder / "nowhere"); }), "nowhere"));
   }

@@ -110,7 +110,7 @@ TEST_CASE("every kind goes to JSON and back without loss, unknown fields include
   CHECK(split.count == 100);
   CHECK(split.labels == std::vector<std::string>{"cat", "dog"});
   CHECK(split.subset->path == "/data/tiny/subset.json");
-  CHECK(contains(error_of(Exit::bad_data, [&] { static_cast<void>(d.split("test")); }), "x.json: has no split 'test' (it has: train)"));
+  CHECK(contains(error_of(Exit::bad_data, [&] { static_cast<void>(d.split("test")); }), "x.json: has no split 'test' (it has: train;"));
 
   const Model m = round_trip(sample_model(base), "model");
   CHECK(m.weights.path == "/runs/a/weights.safetensors");

@@ -1,0 +1,32 @@
+#include "core/targets.h"
+
+#include "core/error.h"
+
+#include <fstream>
+
+namespace selfsight::core {
+
+void describe_force(Options& options, bool* force) {
+  options.add("force", force, "replace the --output even when it is a file that this program did not write").runtime();
+}
+
+bool starts_with(const fs::path& file, std::string_view text) {
+  std::string start(text.size(), '\0');
+  std::ifstream stream(file, std::ios::binary);
+  stream.read(start.data(), static_cast<std::streamsize>(start.size()));
+  return stream && start == text;
+}
+
+void refuse_foreign(const fs::path& path, bool force, const std::string& what, const std::function<bool(const fs::path&)>& is_ours) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (status.type() == fs::file_type::not_found) return;
+  if (status.type() == fs::file_type::none) fail(Exit::cannot_create, "{}: {}", path.string(), error.message());
+  if (fs::is_directory(status)) fail(Exit::cannot_create, "{}: is a folder", path.string());
+  if (!fs::is_regular_file(status)) fail(Exit::cannot_create, "{}: is no regular file", path.string());
+  if (!force && !is_ours(path))
+    fail(Exit::cannot_create, "{}: exists and is not {} that selfsight wrote; give another --output, or --force to replace it",
+         path.string(), what);
+}
+
+}  // namespace selfsight::core
