@@ -1,6 +1,5 @@
 // ssl-embed: features of any split by a model, as safetensors with a manifest.
 #include "core/progress.h"
-#include "core/threads.h"
 #include "core/tool.h"
 #include "manifest/manifest.h"
 #include "tasks/model_input.h"
@@ -63,7 +62,7 @@ void embed(core::CommandLine& cli) {
 
   tasks::ModelInput& given = options.input;
   given.read(input);
-  at::set_num_threads(static_cast<int>(options.threads > 0 ? options.threads : core::default_threads()));
+  train::prepare_cpu(options.threads);
   const tasks::Subject subject = tasks::model_subject(given.model, options.layer);
   tasks::check_layer(subject);
   const tasks::OpenSplit split = tasks::open_split(given.dataset, options.split, subject, options.bad);

@@ -7,6 +7,7 @@
 #include "train/versions.h"
 
 #include <cstdio>
+#include <utility>
 
 using namespace selfsight;
 using nlohmann::json;
@@ -83,12 +84,15 @@ void pretrain(core::CommandLine& cli) {
   // Which options there are depends on the method and its modifiers: these are read before the rest.
   core::Option("with", &tool.with, "", "").set_text(cli.peek("with"), "--with");
   train::choose_method(run, name, tool.with);
-  tool.with.clear();
+  const auto modifiers = std::exchange(tool.with, {});
   tool.describe(cli.options(), entry);
   run.describe(cli.options());
   const std::string profile = cli.peek("profile");
   cli.set_profile(train::profile_values(entry, profile), profile.empty() ? "published" : profile);
   cli.parse();
+  if (tool.with != modifiers)
+    core::fail(core::Exit::usage, "--config or the environment wants the modifiers '{}': name them on the command line (--with {})",
+               fmt::join(tool.with, ","), fmt::join(tool.with, ","));
 
   if (tool.folder.empty()) core::fail(core::Exit::usage, "say where the run's files go: -o DIR");
   const double begin = core::monotonic_seconds();

@@ -3,7 +3,6 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
-#include "core/threads.h"
 #include "metrics/classification.h"
 #include "metrics/statistics.h"
 #include "nn/neighbours.h"
@@ -346,7 +345,7 @@ void add_differences(manifest::Metrics& metrics, const std::string& model) {
 
 manifest::Metrics probe(const manifest::Model& model, const manifest::Dataset& dataset, const ProbeOptions& options,
                         const std::filesystem::path& folder) {
-  at::set_num_threads(static_cast<int>(options.threads > 0 ? options.threads : core::default_threads()));
+  train::prepare_cpu(options.threads);
   manifest::Metrics metrics;
   metrics.folder = folder;
   metrics.origin = (folder / "metrics.json").string();

@@ -9,6 +9,7 @@ std::vector<data::ViewSpec> view_specs(std::vector<data::Recipe> recipes, std::i
     if (recipe.size == 0)
       core::fail(core::Exit::usage, "the images differ in size: say how large the view '{}' is to be (--view-size or --global-size)",
                  recipe.name);
+    recipe.check();
     out.push_back({std::move(recipe), false});
   }
   return out;

@@ -5,7 +5,6 @@
 #include "core/log.h"
 #include "core/progress.h"
 #include "core/signals.h"
-#include "core/threads.h"
 #include "data/contact_sheet.h"
 #include "manifest/payload.h"
 #include "nn/norm_statistics.h"
@@ -107,9 +106,9 @@ Trainer::Trainer(Run& run, const RunFolder& folder)
       checkpoints_(folder.path() / "checkpoints", run.train.keep) {
   const std::int64_t per_update = options_.batch * options_.accumulate;
   if (set_.samples() < per_update)
-    core::fail(core::Exit::usage, "--batch {}{}: the split '{}' has only {} images", options_.batch,
+    core::fail(core::Exit::usage, "--batch {}{}: the split '{}' has only {} images; give a smaller --batch", options_.batch,
                options_.accumulate > 1 ? fmt::format(" x {}", options_.accumulate) : "", options_.split, set_.samples());
-  at::set_num_threads(static_cast<int>(options_.threads > 0 ? options_.threads : core::default_threads()));
+  prepare_cpu(options_.threads);
 
   progress_.steps_per_epoch = set_.samples() / options_.batch / options_.accumulate;
   progress_.total_steps = progress_.steps_per_epoch * options_.epochs;

@@ -1,7 +1,6 @@
 // Seconds of one SimCLR update: ResNet-18 with CIFAR stem, two views of 64 images of 32 x 32, forward, NT-Xent, backward, SGD.
 // Prints one line of JSON for each round; a round starts when a line arrives on stdin, so that a peer can take turns.
 #include "core/progress.h"
-#include "core/threads.h"
 #include "train/trainer.h"
 
 #include <fmt/format.h>
@@ -12,7 +11,7 @@ using namespace selfsight;
 
 int main() {
   constexpr std::int64_t batch = 64, side = 32, steps = 3;
-  at::set_num_threads(core::default_threads());
+  train::prepare_cpu(0);
   train::Run run;
   train::choose_method(run, "simclr", {});
   core::Options options;
