@@ -1,9 +1,11 @@
 // ssl-report: one self-contained HTML page from any manifests.
+#include "core/files.h"
 #include "core/log.h"
 #include "core/progress.h"
 #include "core/targets.h"
 #include "core/tool.h"
 #include "manifest/manifest.h"
+#include "report/markdown.h"
 #include "report/page.h"
 
 #include <filesystem>
@@ -24,7 +26,7 @@ fs::path default_page(const report::Material& material) {
 
 void report_body(core::CommandLine& line) {
   const double started = core::monotonic_seconds();
-  std::string output;
+  std::string output, table;
   bool force = false, provenance = true;
   report::ReportOptions options;
   core::Options& described = line.options();
@@ -32,6 +34,7 @@ void report_body(core::CommandLine& line) {
       .letter('o')
       .metavar("FILE")
       .runtime();
+  described.add("table", &table, "also write the comparison as a Markdown table to this file").metavar("FILE").runtime();
   core::describe_force(described, &force);
   described.add("provenance", &provenance, "keep in the manifest what differs between two runs of one command").runtime();
   options.describe(described);
@@ -43,6 +46,10 @@ void report_body(core::CommandLine& line) {
   const report::Material material = report::gather(paths);
   const fs::path page = output.empty() ? default_page(material) : fs::path(output);
   report::refuse_foreign_page(page, force);  // before the work, not after it
+  if (!table.empty()) {
+    report::refuse_foreign_table(table, force);
+    core::write_atomically(table, std::string_view(report::markdown_table(material, options)));
+  }
   const std::string html = report::make_page(material, options);
   const report::Written written = report::write_page(page, html, force);
   core::log_info("wrote {} ({} kB)", page.string(), html.size() / 1000);
@@ -62,6 +69,7 @@ int main(int argc, char** argv) {
   info.examples = {
       "ssl-data fashion-mnist /usr/share/datasets/fashion-mnist | ssl-pretrain swav -o run | ssl-linear | ssl-report -o page.html",
       "ssl-report baseline.json method-seed1.json method-seed2.json -o comparison.html",
+      "ssl-report --table table.md simclr.json moco.json -o comparison.html",
       "ssl-report --subject simclr --baseline pixels --queries 3,17,42 metrics.json"};
   info.see_also = {"ssl-data", "ssl-pretrain", "ssl-linear", "ssl-embed"};
   return core::run_tool(argc, argv, info, report_body);

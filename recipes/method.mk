@@ -31,4 +31,4 @@ $(results)/%/linear/metrics.json: $(results)/%/model.json
 	$(RUN) $(BIN)/ssl-linear --protocol knn,few-labels --labels 1%,10% --draws 3 --knn-k 20 --baseline pixels,untrained -o $(@D) $< > /dev/null
 
 $(results)/report.html: $(foreach a,$(arms),$(results)/$(a)/linear/metrics.json)
-	$(BIN)/ssl-report --force -o $@ $^ > /dev/null
+	$(BIN)/ssl-report --force --table $(@D)/table.md -o $@ $^ > /dev/null
