@@ -74,7 +74,8 @@ std::vector<std::string> class_names(const SegOptions& options) {
     fail(Exit::usage, "say with --classes N how many classes there are, or name them with --labels");
   if (!names.empty() && options.classes != 0 && static_cast<std::int64_t>(names.size()) != options.classes)
     fail(Exit::usage, "--labels has {} names for --classes {}", names.size(), options.classes);
-  for (std::int64_t c = 0; names.empty() && c < options.classes; ++c) names.push_back(std::to_string(c));
+  if (names.empty())
+    for (std::int64_t c = 0; c < options.classes; ++c) names.push_back(std::to_string(c));
   if (names.size() > 65535) fail(Exit::usage, "--labels: {} classes, at most 65535 fit into label images", names.size());
   return names;
 }
