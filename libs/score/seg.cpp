@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <limits>
 #include <mutex>
+#include <numeric>
 #include <sstream>
 
 namespace selfsight::score {
@@ -85,28 +86,27 @@ class Scorer {
   Scorer(const SegOptions& options, std::vector<std::string> names)
       : names_(std::move(names)), classes_(static_cast<std::int64_t>(names_.size())), slots_(65536, unknown) {
     for (std::int64_t c = 0; c < classes_; ++c) slots_[static_cast<std::size_t>(c)] = static_cast<std::int32_t>(c);
-    for (const std::int64_t label : options.void_labels) slots_[static_cast<std::size_t>(label)] = nowhere();
+    for (const std::int64_t label : options.void_labels) slots_[static_cast<std::size_t>(label)] = nowhere;
   }
 
-  /// The table of one pair: classes x (classes and one column for void).
-  metrics::Contingency table_of(const MaskPair& pair, data::Labels& truth, data::Labels& prediction) const {
+  /// What one pair adds.
+  metrics::ClassCounts counts_of(const MaskPair& pair, data::Labels& truth, data::Labels& prediction) const {
     read_pair(pair, truth, prediction);
-    metrics::Contingency table(classes_, classes_ + 1);
+    metrics::ClassCounts counts(classes_);
     bool strange = false;
     metrics::for_each_common_run(view_of(truth), view_of(prediction), [&](std::uint16_t t, std::uint16_t p, std::int64_t pixels) {
-      const std::int32_t row = slots_[t], column = slots_[p];
-      strange = strange || row == unknown || column == unknown;
-      if (row >= 0 && row < classes_ && column >= 0) table.counts[static_cast<std::size_t>(row * table.columns + column)] += pixels;
+      const std::int32_t label = slots_[t], predicted = slots_[p];
+      strange = strange || label == unknown || predicted == unknown;
+      if (label >= 0) counts.add(label, predicted, pixels);
     });
     if (strange) refuse(pair.truth, truth), refuse(pair.prediction, prediction);
-    return table;
+    return counts;
   }
 
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
 
  private:
-  static constexpr std::int32_t unknown = -1;
-  [[nodiscard]] std::int32_t nowhere() const { return static_cast<std::int32_t>(classes_); }
+  static constexpr std::int32_t nowhere = -1, unknown = -2;
 
   /// Error when `image` holds a label that means nothing.
   void refuse(const fs::path& file, const data::Labels& image) const {
@@ -118,17 +118,16 @@ class Scorer {
 
   std::vector<std::string> names_;
   std::int64_t classes_;
-  std::vector<std::int32_t> slots_;  ///< by label: its class, `classes_` for void, or unknown
+  std::vector<std::int32_t> slots_;  ///< by label: its class, nowhere for void, or unknown
 };
 
 double percent(std::optional<double> share) { return share ? 100 * *share : std::numeric_limits<double>::quiet_NaN(); }
 
-Json class_table(const std::vector<std::string>& names, const metrics::SegmentationScores& scores) {
-  std::int64_t pixels = 0;
-  for (const std::int64_t n : scores.truth_pixels) pixels += n;
+Json class_table(const std::vector<std::string>& names, const metrics::ClassCounts& counts, const metrics::SegmentationScores& scores) {
+  const std::int64_t pixels = std::accumulate(counts.truth.begin(), counts.truth.end(), std::int64_t{0});
   Json rows = Json::array();
   for (std::size_t c = 0; c < names.size(); ++c) {
-    const double share = static_cast<double>(scores.truth_pixels[c]) / static_cast<double>(pixels);
+    const double share = static_cast<double>(counts.truth[c]) / static_cast<double>(pixels);
     rows.push_back(
         {{"name", names[c]}, {"values", {number(percent(scores.iou[c])), number(percent(scores.accuracy[c])), number(percent(share))}}});
   }
@@ -169,18 +168,17 @@ manifest::Metrics score_seg(const SegOptions& options, const std::string& predic
   manifest::Metrics metrics;
   const fs::path folder = predictions_folder(predictions, seg_task, metrics);
   const std::vector<MaskPair> pairs = pairs_of(options, folder);
-  const auto classes = static_cast<std::int64_t>(scorer.names().size());
-  metrics::Contingency total(classes, classes + 1);
+  metrics::ClassCounts total(static_cast<std::int64_t>(scorer.names().size()));
   std::vector<double> values(pairs.size());
   std::mutex mutex;
   core::parallel_for(static_cast<std::int64_t>(pairs.size()), 1, threads, [&](std::int64_t begin, std::int64_t end) {
     thread_local data::Labels truth, prediction;
     for (auto k = static_cast<std::size_t>(begin); k < static_cast<std::size_t>(end); ++k) {
-      const metrics::Contingency table = scorer.table_of(pairs[k], truth, prediction);
-      const auto own = metrics::segmentation_scores(table);
+      const metrics::ClassCounts counts = scorer.counts_of(pairs[k], truth, prediction);
+      const auto own = metrics::segmentation_scores(counts);
       values[k] = own ? percent(own->mean_iou) : std::numeric_limits<double>::quiet_NaN();
       const std::lock_guard lock(mutex);  // whole numbers: the sum does not depend on who comes first
-      total += table;
+      total += counts;
     }
   });
   const auto scores = metrics::segmentation_scores(total);
@@ -188,7 +186,7 @@ manifest::Metrics score_seg(const SegOptions& options, const std::string& predic
   add_rows(options, *scores, scorer.names().size(), pairs.size(), metrics);
   const std::string subject = folder.filename().string();
   for (manifest::Row& one : metrics.rows) one.subject = subject;
-  metrics.breakdowns.push_back(class_table(scorer.names(), *scores));
+  metrics.breakdowns.push_back(class_table(scorer.names(), total, *scores));
   for (Json& part : overlays(pairs, values, "mIoU of the image", "%", options.overlays)) metrics.breakdowns.push_back(std::move(part));
   core::log_info("{}: mIoU {:.1f}, pixel accuracy {:.1f} % ({} images)", subject, percent(scores->mean_iou),
                  percent(scores->pixel_accuracy), pairs.size());

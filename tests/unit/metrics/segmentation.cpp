@@ -1,6 +1,7 @@
 #include "metrics/segmentation.h"
 
 #include "core/error.h"
+#include "metrics/label_runs.h"
 
 #include <doctest/doctest.h>
 
@@ -8,10 +9,11 @@ using namespace selfsight;
 using namespace selfsight::metrics;
 
 TEST_CASE("figures of a small table, by hand") {
-  // Classes 0..3; the fifth column holds predictions of no class. Class 2 is only predicted, class 3 is nowhere.
-  Contingency table(4, 5);
-  table.counts = {6, 1, 1, 0, 0, /**/ 2, 8, 0, 0, 2, /**/ 0, 0, 0, 0, 0, /**/ 0, 0, 0, 0, 0};
-  const auto s = segmentation_scores(table);
+  // Class 2 is only predicted, class 3 is nowhere; -1: predicted as no class.
+  const std::vector<std::vector<std::int64_t>> table{{0, 0, 6}, {0, 1, 1}, {0, 2, 1}, {1, 0, 2}, {1, 1, 8}, {1, -1, 2}};
+  ClassCounts counts(4);
+  for (const auto& entry : table) counts.add(entry[0], entry[1], entry[2]);
+  const auto s = segmentation_scores(counts);
   REQUIRE(s.has_value());
   CHECK(s->pixel_accuracy == 14.0 / 20);
   CHECK(s->iou[0] == 6.0 / 10);
@@ -24,12 +26,18 @@ TEST_CASE("figures of a small table, by hand") {
   CHECK(s->mean_iou == doctest::Approx((6.0 / 10 + 8.0 / 13) / 3));
   CHECK(s->mean_accuracy == doctest::Approx((6.0 / 8 + 8.0 / 12) / 2));
   CHECK(s->frequency_weighted_iou == doctest::Approx((8 * 0.6 + 12 * 8.0 / 13) / 20));
-  CHECK(s->truth_pixels == std::vector<std::int64_t>{8, 12, 0, 0});
+  CHECK(counts.truth == std::vector<std::int64_t>{8, 12, 0, 0});
 }
 
-TEST_CASE("no labelled pixel gives no figures; a table without room for its classes is a fault") {
-  CHECK_FALSE(segmentation_scores(Contingency(3, 4)).has_value());
-  CHECK_THROWS_AS(segmentation_scores(Contingency(3, 2)), core::Error);
+TEST_CASE("counts add up; no pixel gives no figures; counts of other classes are a fault") {
+  CHECK_FALSE(segmentation_scores(ClassCounts(3)).has_value());
+  ClassCounts a(2), b(2);
+  a.add(0, 0, 3), b.add(0, 1, 5), b.add(1, 1, 7);
+  a += b;
+  CHECK(a.truth == std::vector<std::int64_t>{8, 7});
+  CHECK(a.predicted == std::vector<std::int64_t>{3, 12});
+  CHECK(a.right == std::vector<std::int64_t>{3, 7});
+  CHECK_THROWS_AS(a += ClassCounts(3), core::Error);
 }
 
 TEST_CASE("tables add up, whatever their sizes") {
