@@ -26,12 +26,12 @@ fs::path first_folder(const std::vector<fs::path>& candidates) {
 }
 
 fs::path annotation_folder(const VosOptions& options) {
-  const fs::path root = options.truth;
+  fs::path root = options.truth;
   if (!is_folder(root)) fail(Exit::no_input, "--truth {}: no such folder", root.string());
   std::vector<std::string> names{options.annotations};
   if (options.annotations.empty()) names = {options.unsupervised() ? "Annotations_unsupervised" : "Annotations", "Annotations"};
   for (const std::string& name : names) {
-    const fs::path found = first_folder({root / name / options.resolution, root / name});
+    fs::path found = first_folder({root / name / options.resolution, root / name});
     if (found.empty()) continue;
     if (options.annotations.empty() && name != names[0])
       core::log_warning("{}: has no folder {}, the official truth of this task; taking {}", root.string(), names[0], found.string());
@@ -102,7 +102,8 @@ VosFiles vos_files(const VosOptions& options, const fs::path& predictions) {
     for (const fs::path& truth : sorted_entries(folder)) {
       if (truth.extension() != ".png") continue;
       const std::string stem = truth.stem().string();
-      MaskPair pair{.name = name + "/" + stem, .truth = truth, .prediction = predictions / name / (stem + ".png"), .image = {}};
+      MaskPair pair{
+          .name = fmt::format("{}/{}", name, stem), .truth = truth, .prediction = predictions / name / (stem + ".png"), .image = {}};
       std::error_code ignored;
       if (const fs::path image = images / name / (stem + ".jpg"); !images.empty() && fs::exists(image, ignored)) pair.image = image;
       sequence.frames.push_back(std::move(pair));

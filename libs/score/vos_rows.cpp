@@ -20,6 +20,7 @@ double mean_or_nothing(const std::vector<double>& values) { return values.empty(
 
 double mean_over(const std::vector<ObjectScore>& objects, const std::function<double(const ObjectScore&)>& value) {
   std::vector<double> values;
+  values.reserve(objects.size());
   for (const ObjectScore& object : objects) values.push_back(100 * value(object));
   return mean_or_nothing(values);
 }

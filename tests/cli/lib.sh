@@ -45,7 +45,8 @@ for n in range(int(sys.argv[2])):
 P
 }
 
-# masks FOLDER ROW...: FOLDER/00000.png and so on, an indexed PNG for each ROW/ROW/... of digits, one a pixel ('#': 255)
+# masks FOLDER IMAGE...: FOLDER/00000.png and so on, an indexed PNG for each IMAGE: ROW/ROW/... of digits, one a pixel ('#': 255), or
+# WIDTHxHEIGHT for one full of 1
 masks() {
   mkdir -p "$1"
   python3 - "$@" <<'P'
@@ -53,7 +54,8 @@ import struct, sys, zlib
 def chunk(kind, data):
     return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
 for n, image in enumerate(sys.argv[2:]):
-    rows = [bytes(255 if c == '#' else int(c) for c in row) for row in image.split('/')]
+    width, cross, height = image.partition('x')
+    rows = [bytes([1]) * int(width)] * int(height) if cross else [bytes(255 if c == '#' else int(c) for c in row) for row in image.split('/')]
     head = struct.pack('>2I5B', len(rows[0]), len(rows), 8, 3, 0, 0, 0)
     with open(f'{sys.argv[1]}/{n:05}.png', 'wb') as file:
         file.write(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) + chunk(b'PLTE', bytes(768)) + chunk(b'IDAT', zlib.compress(b''.join(b'\0' + r for r in rows))) + chunk(b'IEND', b''))

@@ -29,7 +29,9 @@ grep -q 'J&amp;F' page.html && pass || fail "the page does not show the score"
 for threads in 1 4; do vos-segment score --truth davis --no-provenance --threads $threads results >threads$threads.json 2>err; done
 same threads1.json threads4.json
 ok "a bound on memory" vos-segment score --truth davis --max-memory 64M results
-refuses 64 'does not fit into --max-memory 1 MiB' vos-segment score --truth davis --max-memory 1M results
+masks large/a 3000x3000 3000x3000 3000x3000
+ok "large frames" vos-segment score --truth large --max-memory 200M large
+refuses 64 'does not fit into --max-memory 24 MiB' vos-segment score --truth large --max-memory 24M large
 
 refuses 64 'give a verb: score' vos-segment
 refuses 64 "unknown verb 'scor'" vos-segment scor

@@ -28,6 +28,7 @@ function(selfsight_import target header library)
 endfunction()
 
 selfsight_import(turbojpeg turbojpeg.h turbojpeg)
+selfsight_import(deflate libdeflate.h deflate)
 # find_package(OpenCV) needs the meta package with every module (and VTK behind it); three modules are used.
 selfsight_import(opencv_core opencv2/core.hpp opencv_core INCLUDE_SUFFIXES opencv4)
 selfsight_import(opencv_imgproc opencv2/imgproc.hpp opencv_imgproc INCLUDE_SUFFIXES opencv4)

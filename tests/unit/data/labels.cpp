@@ -1,6 +1,7 @@
 #include "data/labels.h"
 
 #include "core/rng.h"
+#include "data/png.h"
 #include "unit/support.h"
 
 #include <png.h>
@@ -36,6 +37,7 @@ std::vector<std::byte> png_of(const std::vector<std::vector<unsigned char>>& row
   png_write_info(png, info);
   if (depth < 8) png_set_packing(png);
   std::vector<png_bytep> pointers;
+  pointers.reserve(rows.size());
   for (const auto& row : rows) pointers.push_back(const_cast<png_bytep>(row.data()));
   png_write_image(png, pointers.data());
   png_write_end(png, nullptr);
@@ -73,6 +75,43 @@ TEST_CASE("labels are the numbers stored, for every depth, with and without a pa
       }
     }
   }
+}
+
+TEST_CASE("every filter by itself, and image data in many parts") {
+  core::Rng rng(8, core::Stream::test);
+  for (const int filter : {PNG_FILTER_NONE, PNG_FILTER_SUB, PNG_FILTER_UP, PNG_FILTER_AVG, PNG_FILTER_PAETH, PNG_ALL_FILTERS}) {
+    for (const int depth : {8, 16}) {
+      const std::uint32_t width = 300, height = 120;
+      std::vector<std::vector<unsigned char>> rows(height);
+      std::vector<std::uint16_t> expected;
+      for (auto& row : rows)
+        for (std::uint32_t x = 0; x < width; ++x) {
+          const auto value = static_cast<std::uint16_t>(rng.below(std::uint64_t{1} << depth));
+          expected.push_back(value);
+          if (depth == 16) row.push_back(static_cast<unsigned char>(value >> 8));
+          row.push_back(static_cast<unsigned char>(value));
+        }
+      const std::vector<std::byte> png = png_of(rows, width, depth, PNG_COLOR_TYPE_GRAY, PNG_INTERLACE_NONE, filter);
+      CHECK(png.size() > 3 * 8192);  // libpng's parts are 8 KiB long
+      data::Labels labels;
+      data::decode_labels(png, "x.png", labels);
+      CHECK(labels.values == expected);
+    }
+  }
+}
+
+TEST_CASE("interlaced images so small that passes are empty") {
+  for (std::uint32_t width = 1; width < 10; ++width)
+    for (std::uint32_t height = 1; height < 10; ++height) {
+      std::vector<std::vector<unsigned char>> rows(height);
+      std::vector<std::uint16_t> expected;
+      for (std::uint32_t y = 0; y < height; ++y)
+        for (std::uint32_t x = 0; x < width; ++x)
+          rows[y].push_back(static_cast<unsigned char>(x + 10 * y)), expected.push_back(rows[y].back());
+      data::Labels labels;
+      data::decode_labels(png_of(rows, width, 8, PNG_COLOR_TYPE_PALETTE, PNG_INTERLACE_ADAM7), "x.png", labels);
+      CHECK(labels.values == expected);
+    }
 }
 
 TEST_CASE("labels survive writing and reading: indexed up to 255, 16 bits above") {
@@ -131,6 +170,22 @@ TEST_CASE("what is no label image is refused by name") {
     damaged[at] ^= std::byte{0x10};
     CHECK(contains(error(damaged), "damaged"));
   }
+  // What a reader could take for granted: filters there are five of, image data of one size, a header in front.
+  error([&] {
+    data::PngHeader header{.width = 4, .height = 1, .depth = 8, .colour = data::PngColour::grey};
+    return data::pack_png(header, std::vector<std::uint8_t>{5, 1, 1, 1, 1});
+  }());
+  for (const std::size_t size : {0, 4, 6, 400}) {
+    data::PngHeader header{.width = 4, .height = 1, .depth = 8, .colour = data::PngColour::grey};
+    CHECK(contains(error(data::pack_png(header, std::vector<std::uint8_t>(size))), "image data"));
+  }
+  for (const auto& [depth, colour] : {std::pair(3, 0), {16, 3}, {8, 1}, {4, 2}, {8, 7}})
+    CHECK(contains(error(data::pack_png({.width = 4, .height = 1, .depth = depth, .colour = static_cast<data::PngColour>(colour)},
+                                        std::vector<std::uint8_t>(5))),
+                   "header"));
+  std::vector<std::byte> headless = whole;
+  headless.erase(headless.begin() + 8, headless.begin() + 8 + 25);
+  CHECK(contains(error(headless), "not one header, in front"));
   // A header that promises 2^31 pixels a side is refused before anything of that size is taken.
   std::vector<std::byte> huge = whole;
   for (const std::size_t at : {16, 20}) huge[at] = std::byte{0x7f};
