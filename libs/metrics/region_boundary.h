@@ -35,7 +35,8 @@ struct SequenceStatistics {
   /// Mean of the first quarter minus that of the last; neighbouring quarters share a frame.
   double decay = 0;
   /// The same as the official program has it: its bounds of the quarters are kept in 8 bits, so that for more than 256 frames they wrap
-  /// around, and the figure is of other frames, or not a number.
+  /// around, and the figure is of other frames, or not a number. As under NumPy 1, which the program was written for; under NumPy 2 a bound
+  /// of exactly 255 overflows as well, so that 256 frames have no figure there.
   double official_decay = 0;
 };
 /// Error: internal for no values.

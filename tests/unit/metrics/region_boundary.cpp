@@ -95,3 +95,32 @@ TEST_CASE("the official decay wraps around beyond 256 frames, the corrected one 
   CHECK(ramp(400).official_decay == doctest::Approx(43.0 / 400));
   CHECK(ramp(400).decay == doctest::Approx(299.0 / 400));
 }
+
+TEST_CASE("decay of sequences of many lengths is that of the official program") {
+  // davis2017-evaluation's db_statistics under NumPy 1.26 on the values (37 i mod 101) / 100.
+  const double nothing = std::nan("");
+  const std::vector<std::pair<std::size_t, double>> official{{1, 0.0},
+                                                             {2, -0.37},
+                                                             {3, -0.5549999999999999},
+                                                             {5, -0.09999999999999998},
+                                                             {7, -0.15000000000000008},
+                                                             {100, -0.032307692307692315},
+                                                             {254, -0.010312500000000113},
+                                                             {255, -0.0022956730769231326},
+                                                             {256, -0.0010769230769230864},
+                                                             {257, nothing},
+                                                             {300, nothing},
+                                                             {400, 0.0},
+                                                             {500, -0.005555555555555536},
+                                                             {513, nothing},
+                                                             {600, nothing},
+                                                             {1000, nothing},
+                                                             {1021, nothing}};
+  for (const auto& [frames, decay] : official) {
+    std::vector<double> values;
+    for (std::size_t i = 0; i < frames; ++i) values.push_back(static_cast<double>(37 * i % 101) / 100);
+    const double ours = sequence_statistics(values).official_decay;
+    CAPTURE(frames);
+    CHECK((std::isnan(decay) ? std::isnan(ours) : ours == doctest::Approx(decay).epsilon(1e-12)));
+  }
+}
