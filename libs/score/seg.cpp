@@ -26,13 +26,15 @@ bool is_folder(const fs::path& path) {
   return fs::is_directory(path, ignored);
 }
 
-/// Paths of the PNG files below `folder` that end in `suffix`.png, relative to it and without that end, sorted.
+/// Paths of the PNG files below `folder` that end in `suffix`.png, without hidden ones, relative to it and without that end, sorted.
 std::vector<std::string> stems_below(const fs::path& folder, const std::string& suffix) {
   const std::string end = suffix + ".png";
   std::vector<std::string> out;
   for (const auto& entry : fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink)) {
     const std::string path = entry.path().lexically_relative(folder).string();
-    if (path.size() > end.size() && path.ends_with(end) && entry.is_regular_file()) out.push_back(path.substr(0, path.size() - end.size()));
+    const bool hidden = entry.path().filename().string().starts_with('.');
+    if (!hidden && path.size() > end.size() && path.ends_with(end) && entry.is_regular_file())
+      out.push_back(path.substr(0, path.size() - end.size()));
   }
   std::sort(out.begin(), out.end());
   return out;

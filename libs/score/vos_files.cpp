@@ -43,21 +43,19 @@ fs::path annotation_folder(const VosOptions& options) {
 
 /// Names in ImageSets/YEAR/SET.txt or in the file SET: one a line, or (DAVIS 2016) "/JPEGImages/480p/NAME/00000.jpg ..." for every frame.
 std::vector<std::string> listed_sequences(const VosOptions& options) {
+  // The official program takes 2019's list for the unsupervised test sets and 2017's otherwise.
+  std::string year = options.single_object ? "2016" : "2017";
+  if (options.unsupervised() && options.set.starts_with("test-")) year = "2019";
   std::vector<fs::path> places{options.set};
-  std::vector<std::string> years{"2017", "2019", "2016", options.resolution};
-  if (options.unsupervised()) years = {"2019", "2017", "2016", options.resolution};
-  if (options.single_object) years = {"2016", options.resolution, "2017", "2019"};
-  if (options.set == "val" || options.set == "train")
-    std::stable_partition(years.begin(), years.end(),
-                          [&](const std::string& year) { return options.single_object ? year == "2016" : year == "2017"; });
-  for (const std::string& year : years) places.push_back(fs::path(options.truth) / "ImageSets" / year / (options.set + ".txt"));
+  for (const std::string& folder : {year, std::string("2017"), std::string("2016"), std::string("2019"), options.resolution})
+    places.push_back(fs::path(options.truth) / "ImageSets" / folder / (options.set + ".txt"));
   const auto list = std::find_if(places.begin(), places.end(), [](const fs::path& path) {
     std::error_code ignored;
     return fs::is_regular_file(path, ignored);
   });
   if (list == places.end())
     fail(Exit::no_input, "--set {}: no such file, and no list of that name in {}", options.set,
-         (fs::path(options.truth) / "ImageSets" / years[0]).string());
+         (fs::path(options.truth) / "ImageSets" / year).string());
   std::vector<std::string> names;
   std::istringstream lines(core::read_text(*list));
   for (std::string line, name; std::getline(lines, line);) {
@@ -69,9 +67,11 @@ std::vector<std::string> listed_sequences(const VosOptions& options) {
   return names;
 }
 
+/// Without hidden ones, which file managers and notebooks leave behind.
 std::vector<fs::path> sorted_entries(const fs::path& folder) {
   std::vector<fs::path> out;
-  for (const auto& entry : fs::directory_iterator(folder)) out.push_back(entry.path());
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (!entry.path().filename().string().starts_with('.')) out.push_back(entry.path());
   std::sort(out.begin(), out.end());
   return out;
 }

@@ -104,6 +104,7 @@ TEST_CASE("files are paired by their path without suffixes") {
   test::save(set.folder / "truth" / "city" / "x_gt.png", mask({"12"}));
   test::save(set.folder / "truth" / "city" / "x_color.png", mask({"9"}));  // no label image of ours
   test::save(set.folder / "results" / "city" / "x_pred.png", mask({"12"}));
+  test::write_plainly(set.folder / "truth" / "city" / "._x_gt.png", "a file manager's own");
   const manifest::Metrics metrics = set.score();
   CHECK(value_of(metrics, "mIoU") == 100);
   CHECK(test::table_of(metrics, "Best by mIoU of the image").at("frames")[0].at("name") == "city/x");

@@ -38,6 +38,8 @@ TEST_CASE("semi-supervised: the first and the last frame are left out, and need 
   Set set;
   set.add("a", {left, left, left, left}, {right, left, right, right});
   CHECK(value_of(set.score(), "J mean") == 50);
+  test::write_plainly(set.folder / "truth" / "a" / "._00001.png", "a file manager's own");
+  core::fs::create_directories(set.folder / "truth" / ".ipynb_checkpoints");
   core::fs::remove(set.folder / "results" / "a" / "00000.png");
   core::fs::remove(set.folder / "results" / "a" / "00003.png");
   CHECK(value_of(set.score(), "J mean") == 50);
