@@ -116,8 +116,11 @@ TEST_CASE("decay of sequences of many lengths is that of the official program") 
                                                              {600, nothing},
                                                              {1000, nothing},
                                                              {1021, nothing}};
-  for (const auto& [frames, decay] : official) {
+  for (const auto& one : official) {
+    const std::size_t frames = one.first;
+    const double decay = one.second;
     std::vector<double> values;
+    values.reserve(frames);
     for (std::size_t i = 0; i < frames; ++i) values.push_back(static_cast<double>(37 * i % 101) / 100);
     const double ours = sequence_statistics(values).official_decay;
     CAPTURE(frames);
