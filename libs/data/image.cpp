@@ -3,8 +3,7 @@
 #include "core/error.h"
 #include "data/codecs.h"
 #include "data/jpeg.h"
-
-#include <zlib.h>
+#include "data/png.h"
 
 #include <algorithm>
 #include <charconv>
@@ -64,20 +63,6 @@ bool decode_pnm(std::span<const std::byte> bytes, std::int64_t channels, const s
   return true;
 }
 
-void append_number(std::vector<std::byte>& out, std::uint32_t value) {
-  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<std::byte>(value >> shift));
-}
-
-void append_chunk(std::vector<std::byte>& out, const char* type, std::span<const std::byte> body) {
-  append_number(out, static_cast<std::uint32_t>(body.size()));
-  const std::size_t begin = out.size();
-  const auto* letters = reinterpret_cast<const std::byte*>(type);
-  out.insert(out.end(), letters, letters + 4);
-  out.insert(out.end(), body.begin(), body.end());
-  append_number(out,
-                static_cast<std::uint32_t>(crc32(0, reinterpret_cast<const Bytef*>(&out[begin]), static_cast<uInt>(out.size() - begin))));
-}
-
 }  // namespace
 
 void decode_into(const Stored& stored, std::int64_t channels, const std::string& name, Image& out) {
@@ -118,22 +103,8 @@ std::vector<std::byte> encode_png(const Image& image) {
     for (std::int64_t x = 0; x < line; ++x)
       raw.push_back(static_cast<std::uint8_t>(row[x] - (x < image.channels ? 0 : row[x - image.channels])));
   }
-  uLongf size = compressBound(raw.size());
-  std::vector<std::byte> packed(size);
-  if (compress2(reinterpret_cast<Bytef*>(packed.data()), &size, raw.data(), raw.size(), 6) != Z_OK)
-    fail(Exit::internal, "zlib could not pack a PNG");
-  packed.resize(size);
-
-  std::vector<std::byte> out;
-  for (const int c : {0x89, 'P' + 0, 'N' + 0, 'G' + 0, 13, 10, 26, 10}) out.push_back(static_cast<std::byte>(c));
-  std::vector<std::byte> head;
-  append_number(head, static_cast<std::uint32_t>(image.width));
-  append_number(head, static_cast<std::uint32_t>(image.height));
-  for (const int c : {8, image.channels == 1 ? 0 : 2, 0, 0, 0}) head.push_back(static_cast<std::byte>(c));
-  append_chunk(out, "IHDR", head);
-  append_chunk(out, "IDAT", packed);
-  append_chunk(out, "IEND", {});
-  return out;
+  const PngColour colour = image.channels == 1 ? PngColour::grey : PngColour::rgb;
+  return pack_png({.width = image.width, .height = image.height, .colour = colour}, raw);
 }
 
 }  // namespace selfsight::data

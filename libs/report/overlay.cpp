@@ -1,5 +1,6 @@
 #include "report/overlay.h"
 
+#include "data/labels.h"
 #include "data/ops.h"
 #include "report/feature_set.h"
 
@@ -33,19 +34,15 @@ LabelMap stretched(const LabelMap& map, std::int64_t height, std::int64_t width)
 }  // namespace
 
 LabelMap label_map_of(std::span<const std::byte> bytes, const std::string& name) {
-  data::Stored stored;
-  stored.bytes = bytes;
-  const data::Image image = data::decode(stored, 3, name);
-  LabelMap map{image.height, image.width, std::vector<std::int32_t>(static_cast<std::size_t>(image.height * image.width))};
-  std::map<std::int32_t, std::int32_t> numbers = {{0, 0}};
-  for (std::size_t i = 0; i < map.labels.size(); ++i) {
-    const std::uint8_t* pixel = image.pixels.data() + 3 * i;
-    map.labels[i] = pixel[0] << 16 | pixel[1] << 8 | pixel[2];
-    numbers.emplace(map.labels[i], 0);
-  }
+  data::Labels stored;
+  data::decode_labels(bytes, name, stored);
+  // Numbers without gaps, so that neighbouring objects get different colours (255 stands for the one object of many sets).
+  std::map<std::uint16_t, std::int32_t> numbers = {{0, 0}};
+  for (const std::uint16_t value : stored.values) numbers.emplace(value, 0);
   std::int32_t next = 0;
-  for (auto& [colour, number] : numbers) number = next++;
-  for (std::int32_t& label : map.labels) label = numbers.at(label);
+  for (auto& [value, number] : numbers) number = next++;
+  LabelMap map{stored.height, stored.width, std::vector<std::int32_t>(stored.values.size())};
+  std::transform(stored.values.begin(), stored.values.end(), map.labels.begin(), [&](std::uint16_t value) { return numbers.at(value); });
   return map;
 }
 

@@ -17,8 +17,7 @@ struct LabelMap {
   [[nodiscard]] bool empty() const { return labels.empty(); }
 };
 
-/// The mask in an encoded image: black is no object, every other colour is one, numbered in ascending order of the colours. Errors:
-/// bad_data, as data::decode.
+/// The mask in a label image (PNG): 0 is no object, the other values are numbered in ascending order. Errors: as data::decode_labels.
 LabelMap label_map_of(std::span<const std::byte> bytes, const std::string& name);
 
 /// The image with the objects of `prediction` filled in their colours, and a white line (dark on its outer side) along the borders of

@@ -45,6 +45,27 @@ for n in range(int(sys.argv[2])):
 P
 }
 
+# masks FOLDER IMAGE...: FOLDER/00000.png and so on, an indexed PNG for each IMAGE: ROW/ROW/... of digits, one a pixel ('#': 255), or
+# WIDTHxHEIGHT for one full of 1
+masks() {
+  mkdir -p "$1"
+  python3 - "$@" <<'P'
+import struct, sys, zlib
+def chunk(kind, data):
+    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+for n, image in enumerate(sys.argv[2:]):
+    width, cross, height = image.partition('x')
+    rows = [bytes([1]) * int(width)] * int(height) if cross else [bytes(255 if c == '#' else int(c) for c in row) for row in image.split('/')]
+    head = struct.pack('>2I5B', len(rows[0]), len(rows), 8, 3, 0, 0, 0)
+    with open(f'{sys.argv[1]}/{n:05}.png', 'wb') as file:
+        file.write(b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) + chunk(b'PLTE', bytes(768)) + chunk(b'IDAT', zlib.compress(b''.join(b'\0' + r for r in rows))) + chunk(b'IEND', b''))
+P
+}
+# value FILE NAME: the value of a row of a metrics manifest
+value() { python3 -c 'import json, sys; print(next(r["value"] for r in json.load(open(sys.argv[1]))["rows"] if r["name"] == sys.argv[2]))' "$1" "$2"; }
+# is FILE NAME VALUE
+is() { local seen; seen=$(value "$1" "$2"); [ "$seen" = "$3" ] && pass || fail "$2 in $1 is $seen instead of $3"; }
+
 fashion=/usr/share/datasets/fashion-mnist
 # A run of seconds: tiny_run METHOD DATASET FOLDER [options]
 tiny_options="--profile small --arch resnet10 --stem stride2 --width 0.25 --images 1024 --batch 64 --epochs 2 --warmup-epochs 0 --knn-every 0 --no-provenance --quiet"

@@ -12,6 +12,7 @@ find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(doctest REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(PNG REQUIRED)
 find_package(OpenSSL REQUIRED)
 
 # A library and its header by name: for what ships no CMake package, or one that demands far more than is used here.
@@ -27,6 +28,7 @@ function(selfsight_import target header library)
 endfunction()
 
 selfsight_import(turbojpeg turbojpeg.h turbojpeg)
+selfsight_import(deflate libdeflate.h deflate)
 # find_package(OpenCV) needs the meta package with every module (and VTK behind it); three modules are used.
 selfsight_import(opencv_core opencv2/core.hpp opencv_core INCLUDE_SUFFIXES opencv4)
 selfsight_import(opencv_imgproc opencv2/imgproc.hpp opencv_imgproc INCLUDE_SUFFIXES opencv4)

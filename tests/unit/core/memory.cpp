@@ -1,9 +1,11 @@
 #include "core/memory.h"
 
+#include "core/threads.h"
 #include "unit/support.h"
 
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <atomic>
 #include <new>
 
 using namespace selfsight;
@@ -32,6 +34,21 @@ TEST_CASE("a bound stops what would pass it") {
     } catch (const std::bad_alloc&) {
       ::_exit(2);
     }
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+}
+
+TEST_CASE("where the bound has no room for the stacks of all threads, fewer do the work") {
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    core::bound_memory(std::uint64_t{64} << 20);
+    std::atomic<int> visits{0};
+    core::parallel_for(2000, 1, 1000, [&](std::int64_t begin, std::int64_t end) { visits += static_cast<int>(end - begin); });
+    ::_exit(visits == 2000 ? 0 : 1);
   }
   int status = 0;
   ::waitpid(child, &status, 0);
