@@ -90,8 +90,7 @@ ExactDistance::ExactDistance(const Rows& queries, const Rows& gallery, Distance 
 double ExactDistance::operator()(std::int64_t query, std::int64_t item) const {
   const float *a = queries_.row(query), *b = gallery_.row(item);
   if (distance_ == Distance::cosine)
-    return 1 -
-           dot(a, b, queries_.dim) / (query_norms_[static_cast<std::size_t>(query)] * gallery_norms_[static_cast<std::size_t>(item)]);
+    return 1 - dot(a, b, queries_.dim) / (query_norms_[static_cast<std::size_t>(query)] * gallery_norms_[static_cast<std::size_t>(item)]);
   return summed(queries_.dim, [&](std::int64_t k) {
     const double difference = static_cast<double>(a[k]) - static_cast<double>(b[k]);
     return difference * difference;
@@ -124,7 +123,7 @@ std::vector<std::int64_t> DistanceRow::nearest(std::int64_t k) const {
 class DistanceBlocks {
  public:
   DistanceBlocks(const ExactDistance& exact, const DistanceOptions& options)
-      : exact_(exact), options_(options), dim_(exact.gallery_.dim), product_(panel_product()) {
+      : exact_(exact), options_(options), dim_(exact.gallery_.dim), product_(panel_products().back()) {
     find_centre();
     query_sizes_ = sizes(exact_.queries_, exact_.query_norms_);
     gallery_sizes_ = sizes(exact_.gallery_, exact_.gallery_norms_);
@@ -135,8 +134,8 @@ class DistanceBlocks {
     const std::int64_t queries = exact_.queries_.count, gallery = exact_.gallery_.count, stride = round_up(gallery, right_rows);
     const auto budget = static_cast<std::int64_t>(std::min<std::uint64_t>(options_.memory / sizeof(float), std::uint64_t{1} << 50));
     const bool whole = round_up(gallery, tile_right) * dim_ <= budget / 2;
-    const std::int64_t part =
-        whole ? round_up(gallery, tile_right) : std::max(tile_right, budget / 2 / std::max<std::int64_t>(dim_, 1) / tile_right * tile_right);
+    const std::int64_t part = whole ? round_up(gallery, tile_right)
+                                    : std::max(tile_right, budget / 2 / std::max<std::int64_t>(dim_, 1) / tile_right * tile_right);
     // A gallery that is packed once costs nothing more for small blocks of queries; one that is packed again for each block wants few.
     const std::int64_t affordable = (budget - part * dim_) / (dim_ + stride) / left_rows * left_rows;
     const std::int64_t rows = std::min(round_up(queries, left_rows), std::clamp(affordable, left_rows, whole ? 5 * tile_left : queries));
@@ -254,7 +253,8 @@ class DistanceBlocks {
     const double a = std::sqrt(query_sizes_[static_cast<std::size_t>(query)]), b = std::sqrt(largest_);
     const double roundings = static_cast<double>(std::min(dim_, product_depth) + dim_ / product_depth + 3);
     const double packed = (a + b + (cosine() ? 4 : 0)) * unit_roundoff;
-    const double squared = 2 * roundings * unit_roundoff * a * b + 8 * unit_roundoff * (a * a + b * b) + 2 * (a + b) * packed + packed * packed;
+    const double squared =
+        2 * roundings * unit_roundoff * a * b + 8 * unit_roundoff * (a * a + b * b) + 2 * (a + b) * packed + packed * packed;
     // Below these float32 loses values altogether, and float64 its last bits.
     return 1.001 * (cosine() ? 0.5 * squared + 1e-12 : squared) + 1e-36;
   }

@@ -1,6 +1,6 @@
 // Distances from rows of features to a gallery of rows: a blocked product in float32 that never holds the whole matrix, with a bound on its
-// error, and the float64 value on demand. Whoever ranks compares float32 values where the bound allows it and asks for float64 where it does
-// not, so ranks are those of float64 arithmetic, whatever the processor, the number of threads and the sizes of the blocks.
+// error, and the float64 value on demand. Whoever ranks compares float32 values where the bound allows it and asks for float64 where it
+// does not, so ranks are those of float64 arithmetic, whatever the processor, the number of threads and the sizes of the blocks.
 #pragma once
 
 #include <cstdint>

@@ -6,8 +6,8 @@ namespace selfsight::metrics {
 
 namespace {
 
-// Vectors of GCC and Clang: the same lines for every width. CMakeLists.txt lets this file alone contract a * b + c into one instruction; what
-// that changes in the last bit lies within the margin of the distances.
+// Vectors of GCC and Clang: the same lines for every width. CMakeLists.txt lets this file alone contract a * b + c into one instruction;
+// what that changes in the last bit lies within the margin of the distances.
 using Narrow = float __attribute__((vector_size(32)));
 using Wide = float __attribute__((vector_size(64)));
 
@@ -49,11 +49,12 @@ void narrow_product(const float* a, const float* b, std::int64_t depth, float* c
 
 }  // namespace
 
-PanelProduct panel_product() {
+std::vector<PanelProduct> panel_products() {
+  std::vector<PanelProduct> out{narrow_product};
 #ifdef __x86_64__
-  if (__builtin_cpu_supports("avx512f")) return wide_product;
+  if (__builtin_cpu_supports("avx512f") != 0) out.push_back(wide_product);
 #endif
-  return narrow_product;
+  return out;
 }
 
 }  // namespace selfsight::metrics

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace selfsight::metrics {
 
@@ -12,7 +13,7 @@ inline constexpr std::int64_t product_depth = 256;
 
 /// c[i][j] += sum over k < depth of a[k][i] * b[k][j], for panels a[depth][left_rows] and b[depth][right_rows]; `stride` is c's row length.
 using PanelProduct = void (*)(const float* a, const float* b, std::int64_t depth, float* c, std::int64_t stride);
-/// The fastest that this processor runs.
-PanelProduct panel_product();
+/// Those that this processor runs, the fastest last.
+std::vector<PanelProduct> panel_products();
 
 }  // namespace selfsight::metrics

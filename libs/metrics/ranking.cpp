@@ -17,8 +17,8 @@ float below(double value) {
   return static_cast<double>(near) <= value ? near : std::nextafterf(near, -infinite);
 }
 
-/// How many finite entries of `values` are before each of `thresholds` (ascending), equal ones included; what float32 cannot tell is asked of
-/// row.exact. Few thresholds: each is a pass over the row that vector units make quick. Many: one sort.
+/// How many finite entries of `values` are before each of `thresholds` (ascending), equal ones included; what float32 cannot tell is asked
+/// of row.exact. Few thresholds: each is a pass over the row that vector units make quick. Many: one sort.
 std::vector<std::int64_t> counts_up_to(const DistanceRow& row, std::span<const double> thresholds) {
   constexpr std::size_t few = 32;
   const std::span<const float> values = row.approximate;
@@ -27,13 +27,14 @@ std::vector<std::int64_t> counts_up_to(const DistanceRow& row, std::span<const d
   if (thresholds.size() > few) {
     for (std::size_t g = 0; g < values.size(); ++g)
       if (values[g] < infinite) order.push_back(static_cast<std::int64_t>(g));
-    std::sort(order.begin(), order.end(), [&](auto a, auto b) { return values[static_cast<std::size_t>(a)] < values[static_cast<std::size_t>(b)]; });
+    std::sort(order.begin(), order.end(),
+              [&](auto a, auto b) { return values[static_cast<std::size_t>(a)] < values[static_cast<std::size_t>(b)]; });
   }
   const auto passed = [&](float limit) {
     if (thresholds.size() > few)
-      return static_cast<std::int64_t>(std::partition_point(order.begin(), order.end(),
-                                                            [&](auto g) { return values[static_cast<std::size_t>(g)] <= limit; }) -
-                                       order.begin());
+      return static_cast<std::int64_t>(
+          std::partition_point(order.begin(), order.end(), [&](auto g) { return values[static_cast<std::size_t>(g)] <= limit; }) -
+          order.begin());
     std::int32_t count = 0;
     for (const float value : values) count += value <= limit ? 1 : 0;
     return static_cast<std::int64_t>(count);
@@ -162,7 +163,8 @@ RankingFigures ranking_figures(std::span<const Ranked> queries, std::int64_t dep
   return out;
 }
 
-std::vector<std::int64_t> single_shot_ranks(const DistanceRow& row, const Sighting& query, const Gallery& gallery, const SingleShot& options) {
+std::vector<std::int64_t> single_shot_ranks(const DistanceRow& row, const Sighting& query, const Gallery& gallery,
+                                            const SingleShot& options) {
   const auto order = gallery.by_identity();
   const auto right_rows = gallery.of(query.identity);
   std::vector<std::int64_t> right;

@@ -20,8 +20,9 @@ struct Sighting {
 
 /// Which rows of the gallery a query is ranked against.
 struct GalleryRules {
-  bool drop_same_camera = true;  ///< leave out what the query's own camera saw of the query's identity (Zheng et al., ICCV 2015, section 4.2)
-  bool drop_self = false;        ///< queries are the gallery: leave out the query's own row
+  bool drop_same_camera =
+      true;                ///< leave out what the query's own camera saw of the query's identity (Zheng et al., ICCV 2015, section 4.2)
+  bool drop_self = false;  ///< queries are the gallery: leave out the query's own row
   bool special_identities = true;  ///< -1 marks junk, which is left out, and 0 distractors, which are right for no query
   static constexpr std::int64_t junk = -1, distractor = 0;
 };
@@ -34,7 +35,9 @@ class Gallery {
   [[nodiscard]] const GalleryRules& rules() const { return rules_; }
   /// Rows of one identity, ascending.
   [[nodiscard]] std::span<const std::int64_t> of(std::int64_t identity) const;
-  [[nodiscard]] std::span<const std::int64_t> junk() const { return rules_.special_identities ? of(GalleryRules::junk) : std::span<const std::int64_t>(); }
+  [[nodiscard]] std::span<const std::int64_t> junk() const {
+    return rules_.special_identities ? of(GalleryRules::junk) : std::span<const std::int64_t>();
+  }
   /// The first row of each stretch of one identity in by_identity(), and the end.
   [[nodiscard]] const std::vector<std::size_t>& stretches() const { return stretches_; }
   [[nodiscard]] std::span<const std::int64_t> by_identity() const { return order_; }
@@ -55,8 +58,8 @@ struct Ranked {
   std::int64_t size = 0;            ///< items it was ranked against
 };
 
-/// Ranks the right items; writes infinity over the approximate values of what is left out. `row.query` is the query's own row in the gallery
-/// where the rules drop it.
+/// Ranks the right items; writes infinity over the approximate values of what is left out. `row.query` is the query's own row in the
+/// gallery where the rules drop it.
 Ranked rank_query(DistanceRow& row, const Sighting& query, const Gallery& gallery);
 
 /// Mean over the right items of (right items so far) / rank: the area under the precision-recall steps, as in scikit-learn and torchreid.
@@ -68,7 +71,8 @@ double inverse_negative_penalty(const Ranked& ranked);
 
 /// Means over the queries that have a match.
 struct RankingFigures {
-  std::vector<double> cmc;  ///< share of queries whose first right item has rank <= k + 1; a gallery that ends before k leaves the share as it is
+  std::vector<double>
+      cmc;  ///< share of queries whose first right item has rank <= k + 1; a gallery that ends before k leaves the share as it is
   double mean_ap = 0, mean_trapezoid_ap = 0, mean_inp = 0;
   std::int64_t queries = 0, without_match = 0;
 };
@@ -80,9 +84,10 @@ struct SingleShot {
   std::uint64_t seed = 0;
   bool distractors_apart = false;  ///< each distractor is an identity of its own; otherwise all are one, as torchreid has it
 };
-/// Rank of the right image in each repeat, from 1; empty for a query without a match. The draw depends on the seed, the query and the repeat.
-/// Needs approximate values that rank_query has not yet written over.
-std::vector<std::int64_t> single_shot_ranks(const DistanceRow& row, const Sighting& query, const Gallery& gallery, const SingleShot& options);
+/// Rank of the right image in each repeat, from 1; empty for a query without a match. The draw depends on the seed, the query and the
+/// repeat. Needs approximate values that rank_query has not yet written over.
+std::vector<std::int64_t> single_shot_ranks(const DistanceRow& row, const Sighting& query, const Gallery& gallery,
+                                            const SingleShot& options);
 /// Mean CMC over repeats, then over queries that have a match.
 std::vector<double> single_shot_cmc(std::span<const std::vector<std::int64_t>> ranks, std::int64_t depth);
 

@@ -41,11 +41,13 @@ class Reranking {
         const double original = largest > 0 ? std::max(0.0, static_cast<double>(value)) / largest : 0;
         value = static_cast<float>((1 - lambda) * jaccard[static_cast<std::size_t>(g)] + lambda * powered(original));
       }
-      // The margin of the distances carried through the power (whose slope is 2 at most, with values up to 1 + the margin), and one rounding.
+      // The margin of the distances carried through the power (whose slope is 2 at most, with values up to 1 + the margin), and one
+      // rounding.
       const double relative = largest > 0 ? row.margin / largest : 0;
       const double carried = options_.power == 1 ? relative : 2 * relative * (1 + relative) + relative * relative;
       DistanceRow reranked{row.query, row.approximate, 1.001 * lambda * carried + 0x1p-22, [&](std::int64_t g) {
-                             return (1 - lambda) * jaccard[static_cast<std::size_t>(g)] + lambda * original_distance(row.query, queries_ + g);
+                             return (1 - lambda) * jaccard[static_cast<std::size_t>(g)] +
+                                    lambda * original_distance(row.query, queries_ + g);
                            }};
       take(reranked);
     });
@@ -152,7 +154,8 @@ class Reranking {
   [[nodiscard]] std::vector<double> jaccard_distances(std::int64_t query) const {
     std::vector<double> out(static_cast<std::size_t>(all_.count - queries_));
     for (const auto& [j, weight] : encoding_[static_cast<std::size_t>(query)])
-      for (const auto& [item, other] : named_by_[static_cast<std::size_t>(j)]) out[static_cast<std::size_t>(item)] += std::min(weight, other);
+      for (const auto& [item, other] : named_by_[static_cast<std::size_t>(j)])
+        out[static_cast<std::size_t>(item)] += std::min(weight, other);
     for (double& value : out) value = 1 - value / (2 - value);
     return out;
   }

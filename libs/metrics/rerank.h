@@ -15,9 +15,9 @@ struct RerankOptions {
   DistanceOptions blocks;
 };
 
-/// Calls take(row) once for each query with lambda * original + (1 - lambda) * Jaccard distance to the whole gallery, from several threads and
-/// in no fixed order. `queries` and `gallery` lie one behind the other in `all`, queries first. Keeps k1 + 1 neighbours and the sparse encoding
-/// of every row, no matrix.
+/// Calls take(row) once for each query with lambda * original + (1 - lambda) * Jaccard distance to the whole gallery, from several threads
+/// and in no fixed order. `queries` and `gallery` lie one behind the other in `all`, queries first. Keeps k1 + 1 neighbours and the sparse
+/// encoding of every row, no matrix.
 void for_each_reranked_row(const Rows& all, std::int64_t queries, Distance distance, const RerankOptions& options,
                            const std::function<void(DistanceRow& row)>& take);
 

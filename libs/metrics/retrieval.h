@@ -30,7 +30,8 @@ struct RetrievalFigures {
   std::vector<double> recall;  ///< share (0 to 1) of queries with rank <= k, for each k
   double median_rank = 0, mean_rank = 0;
 };
-/// Of the ranks (from 1) of the first right candidates; the median of an even number is the mean of the middle two. Error: internal without any.
+/// Of the ranks (from 1) of the first right candidates; the median of an even number is the mean of the middle two. Error: internal without
+/// any.
 RetrievalFigures retrieval_figures(std::span<const std::int64_t> ranks, std::span<const std::int64_t> ks);
 
 }  // namespace selfsight::metrics
