@@ -17,51 +17,81 @@ float below(double value) {
   return static_cast<double>(near) <= value ? near : std::nextafterf(near, -infinite);
 }
 
-/// How many finite entries of `values` are before each of `thresholds` (ascending), equal ones included; what float32 cannot tell is asked
-/// of row.exact. Few thresholds: each is a pass over the row that vector units make quick. Many: one sort.
-std::vector<std::int64_t> counts_up_to(const DistanceRow& row, std::span<const double> thresholds) {
-  constexpr std::size_t few = 32;
-  const std::span<const float> values = row.approximate;
-  std::vector<std::int64_t> out;
-  std::vector<std::int64_t> order;
-  if (thresholds.size() > few) {
-    for (std::size_t g = 0; g < values.size(); ++g)
-      if (values[g] < infinite) order.push_back(static_cast<std::int64_t>(g));
-    std::sort(order.begin(), order.end(),
-              [&](auto a, auto b) { return values[static_cast<std::size_t>(a)] < values[static_cast<std::size_t>(b)]; });
-  }
-  const auto passed = [&](float limit) {
-    if (thresholds.size() > few)
-      return static_cast<std::int64_t>(
-          std::partition_point(order.begin(), order.end(), [&](auto g) { return values[static_cast<std::size_t>(g)] <= limit; }) -
-          order.begin());
-    std::int32_t count = 0;
-    for (const float value : values) count += value <= limit ? 1 : 0;
-    return static_cast<std::int64_t>(count);
-  };
-  std::vector<double> known;  // exact values, asked for once
-  const auto exact = [&](std::int64_t g) {
-    if (known.empty()) known.assign(values.size(), std::numeric_limits<double>::quiet_NaN());
-    double& value = known[static_cast<std::size_t>(g)];
-    if (std::isnan(value)) value = row.exact(g);
+/// The values that float32 cannot tell from a threshold lie above `low` and up to `high`.
+struct Window {
+  float low, high;
+  Window(double threshold, double margin)
+      : low(std::nextafterf(below(threshold - margin), -infinite)),
+        high(std::min(std::nextafterf(below(threshold + margin), infinite), std::numeric_limits<float>::max())) {}
+};
+
+/// Exact values of a row, each asked for once.
+class Known {
+ public:
+  explicit Known(const DistanceRow& row) : row_(row) {}
+  double operator()(std::int64_t g) {
+    if (values_.empty()) values_.assign(row_.approximate.size(), std::numeric_limits<double>::quiet_NaN());
+    double& value = values_[static_cast<std::size_t>(g)];
+    if (std::isnan(value)) value = row_.exact(g);
     return value;
-  };
-  for (const double threshold : thresholds) {
-    // `low` and `high` enclose the values that may lie on either side.
-    const float low = std::nextafterf(below(threshold - row.margin), -infinite);
-    const float high = std::min(std::nextafterf(below(threshold + row.margin), infinite), std::numeric_limits<float>::max());
-    std::int64_t count = passed(low);
-    const std::int64_t unsure = passed(high) - count;
-    if (unsure > 0 && thresholds.size() > few) {
-      for (auto i = static_cast<std::size_t>(count), end = i + static_cast<std::size_t>(unsure); i < end; ++i)
-        count += exact(order[i]) <= threshold ? 1 : 0;
-    } else if (unsure > 0) {
-      for (std::size_t g = 0; g < values.size(); ++g)
-        if (values[g] > low && values[g] <= high) count += exact(static_cast<std::int64_t>(g)) <= threshold ? 1 : 0;
+  }
+
+ private:
+  const DistanceRow& row_;
+  std::vector<double> values_;
+};
+
+/// Few thresholds: count, which vector units do fast, and look closely only at stretches that have something in the window.
+std::vector<std::int64_t> counts_by_passes(const DistanceRow& row, std::span<const double> thresholds) {
+  constexpr std::size_t stretch = 256;
+  std::vector<Window> windows;
+  for (const double threshold : thresholds) windows.emplace_back(threshold, row.margin);
+  std::vector<std::int64_t> out(thresholds.size());
+  Known exact(row);
+  const std::span<const float> values = row.approximate;
+  for (std::size_t begin = 0; begin < values.size(); begin += stretch) {
+    const std::size_t end = std::min(values.size(), begin + stretch);
+    for (std::size_t t = 0; t < windows.size(); ++t) {
+      const float low = windows[t].low, high = windows[t].high;
+      std::int32_t sure = 0, possible = 0;
+      for (std::size_t g = begin; g < end; ++g) {
+        sure += values[g] <= low ? 1 : 0;
+        possible += values[g] <= high ? 1 : 0;
+      }
+      out[t] += sure;
+      for (std::size_t g = begin; g < end && possible > sure; ++g)
+        if (values[g] > low && values[g] <= high) {
+          --possible;
+          out[t] += exact(static_cast<std::int64_t>(g)) <= thresholds[t] ? 1 : 0;
+        }
     }
-    out.push_back(count);
   }
   return out;
+}
+
+/// Many thresholds: one sort.
+std::vector<std::int64_t> counts_by_sorting(const DistanceRow& row, std::span<const double> thresholds) {
+  std::vector<std::pair<float, std::int64_t>> sorted;
+  for (std::size_t g = 0; g < row.approximate.size(); ++g)
+    if (row.approximate[g] < infinite) sorted.emplace_back(row.approximate[g], static_cast<std::int64_t>(g));
+  std::sort(sorted.begin(), sorted.end());
+  const auto up_to = [&](float limit) {
+    return std::partition_point(sorted.begin(), sorted.end(), [limit](const auto& entry) { return entry.first <= limit; });
+  };
+  std::vector<std::int64_t> out;
+  Known exact(row);
+  for (const double threshold : thresholds) {
+    const Window window(threshold, row.margin);
+    const auto low = up_to(window.low), high = up_to(window.high);
+    out.push_back((low - sorted.begin()) + std::count_if(low, high, [&](const auto& entry) { return exact(entry.second) <= threshold; }));
+  }
+  return out;
+}
+
+/// How many finite values of the row are not above each of `thresholds`.
+std::vector<std::int64_t> counts_up_to(const DistanceRow& row, std::span<const double> thresholds) {
+  constexpr std::size_t few = 64;
+  return thresholds.size() <= few ? counts_by_passes(row, thresholds) : counts_by_sorting(row, thresholds);
 }
 
 }  // namespace
