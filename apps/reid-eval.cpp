@@ -9,9 +9,9 @@ int main(int argc, char** argv) {
       .name = "reid-eval",
       .purpose =
           "score: CMC and mAP of person re-identification from features of queries and gallery, by Market-1501's protocol or CUHK03's "
-          "repeated\n"
+          "repeated "
           "single-gallery-shot one, with k-reciprocal re-ranking where asked for. Ties count against the query. Queries without a match "
-          "are left\n"
+          "are left "
           "out and counted.",
       .usage = "reid-eval score --query FILE --gallery FILE [options]",
       .examples = {"reid-eval score --query query.json --gallery gallery.json -o reid.json | ssl-report -o reid.html",
