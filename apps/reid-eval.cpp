@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
       .usage = "reid-eval score --query FILE --gallery FILE [options]",
       .examples = {"reid-eval score --query query.json --gallery gallery.json -o reid.json | ssl-report -o reid.html",
                    "reid-eval score --query q.npy --query-items q.txt --gallery g.npy --gallery-items g.txt --metric cosine --rerank",
-                   "reid-eval score --query all.safetensors --same-camera keep --special-identities=false"},
+                   "reid-eval score --query all.safetensors --same-camera keep --no-special-identities"},
       .see_also = {"ssl-embed", "vtr-retrieve", "ssl-report"},
       .versions = ""};
   return core::run_tool(argc, argv, info, [](core::CommandLine& line) {

@@ -4,6 +4,7 @@
 #include "core/threads.h"
 #include "metrics/product.h"
 
+#include <sys/mman.h>
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -44,16 +45,20 @@ std::vector<double> lengths(const Rows& rows, int threads) {
   return out;
 }
 
-/// Floats that start at a cache line: vectors that straddle two cost twice.
+/// Floats that start at a large page, and lie on such where the system has them: a product runs through more small pages than the processor
+/// keeps addresses of.
 class Buffer {
  public:
-  explicit Buffer(std::int64_t size) : data_(static_cast<float*>(::operator new(static_cast<std::size_t>(size) * sizeof(float), line))) {}
+  explicit Buffer(std::int64_t size)
+      : data_(static_cast<float*>(::operator new(static_cast<std::size_t>(size) * sizeof(float), large_page))) {
+    ::madvise(data_.get(), static_cast<std::size_t>(size) * sizeof(float), MADV_HUGEPAGE);  // no harm where it is refused
+  }
   [[nodiscard]] float* data() const { return data_.get(); }
 
  private:
-  static constexpr std::align_val_t line{64};
+  static constexpr std::align_val_t large_page{2 << 20};
   struct Free {
-    void operator()(float* data) const { ::operator delete(data, line); }
+    void operator()(float* data) const { ::operator delete(data, large_page); }
   };
   std::unique_ptr<float, Free> data_;
 };
@@ -223,11 +228,11 @@ class DistanceBlocks {
   void multiply(const Packed& left, const Packed& right, float* out, std::int64_t stride) const {
     const std::int64_t across = round_up(right.count, tile_right) / tile_right, down = round_up(left.count, tile_left) / tile_left;
     core::parallel_for(across * down, 1, options_.threads, [&](std::int64_t begin, std::int64_t end) {
-      Buffer tile(tile_left * tile_right);
+      alignas(64) std::array<float, tile_left * tile_right> tile;
       for (std::int64_t one = begin; one < end; ++one) {
         const std::int64_t l0 = one % down * tile_left, r0 = one / down * tile_right;
         const std::int64_t lefts = std::min(tile_left, left.count - l0), rights = std::min(tile_right, right.count - r0);
-        std::fill_n(tile.data(), tile_left * tile_right, 0.0F);
+        tile.fill(0);
         for (std::int64_t from = 0; from < dim_; from += product_depth) {
           const std::int64_t depth = std::min(product_depth, dim_ - from);
           for (std::int64_t r = 0; r < rights; r += right_rows)
@@ -251,7 +256,8 @@ class DistanceBlocks {
   /// packed values, of the sums of products, and of putting them together.
   [[nodiscard]] double margin(std::int64_t query) const {
     const double a = std::sqrt(query_sizes_[static_cast<std::size_t>(query)]), b = std::sqrt(largest_);
-    const double roundings = static_cast<double>(std::min(dim_, product_depth) + dim_ / product_depth + 3);
+    const std::int64_t stretches = dim_ / product_depth + 1;
+    const auto roundings = static_cast<double>(std::min(dim_, product_depth) + stretches + 2);
     const double packed = (a + b + (cosine() ? 4 : 0)) * unit_roundoff;
     const double squared =
         2 * roundings * unit_roundoff * a * b + 8 * unit_roundoff * (a * a + b * b) + 2 * (a + b) * packed + packed * packed;

@@ -37,6 +37,7 @@ std::vector<std::vector<std::uint8_t>> above_median(const std::vector<std::vecto
   std::vector<std::vector<std::uint8_t>> out(importance.empty() ? 0 : importance.front().size());
   for (std::size_t a = 0; a < out.size(); ++a) {
     std::vector<double> column;
+    column.reserve(importance.size());
     for (const auto& clip : importance) column.push_back(clip[a]);
     const double median = lower_median(column);
     for (const double value : column) out[a].push_back(value > median ? 1 : 0);

@@ -204,7 +204,7 @@ void check(const ReidOptions& options, const FeatureFile& query, const FeatureFi
   for (std::size_t q = 0; q < queries.sightings.size(); ++q)
     if (const auto identity = queries.sightings[q].identity; identity == 0 || identity == -1)
       fail(Exit::bad_data,
-           "{}: query {} ({}) has identity {}, which stands for {} in the gallery; --special-identities=false takes all identities as they "
+           "{}: query {} ({}) has identity {}, which stands for {} in the gallery; --no-special-identities takes all identities as they "
            "are",
            query.name(), q, queries.names[q], identity, identity == 0 ? "distractors" : "junk");
 }

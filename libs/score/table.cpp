@@ -28,9 +28,10 @@ char separator_of(std::string_view content) {
   return separators[static_cast<std::size_t>(std::max_element(counts, counts + 3) - counts)];
 }
 
-std::string without_mark(std::string text) {
+std::string_view without_mark(std::string_view text) {
   constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
-  return text.starts_with(byte_order_mark) ? text.substr(byte_order_mark.size()) : text;
+  text.remove_prefix(text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0);
+  return text;
 }
 
 }  // namespace
@@ -81,12 +82,13 @@ Table Table::read(const manifest::fs::path& path, const std::vector<std::string>
     });
     return out;
   }
-  const std::string content = without_mark(core::read_text(path));
+  const std::string whole = core::read_text(path);
+  const std::string_view content = without_mark(whole);
   if (path.extension() == ".txt" && !columns.empty()) {
     std::size_t number = 0;
     for (std::size_t begin = 0; begin < content.size();) {
       const std::size_t end = std::min(content.find('\n', begin), content.size());
-      std::string line = content.substr(begin, end - begin);
+      std::string line(content.substr(begin, end - begin));
       if (line.ends_with('\r')) line.pop_back();
       begin = end + 1;
       ++number;
@@ -99,7 +101,7 @@ Table Table::read(const manifest::fs::path& path, const std::vector<std::string>
   return out;
 }
 
-void Table::read_csv(const std::string& content, bool headed) {
+void Table::read_csv(std::string_view content, bool headed) {
   const char separator = separator_of(content);
   std::size_t line = 1;
   for (std::size_t at = 0; at < content.size();) {

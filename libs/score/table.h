@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace selfsight::score {
@@ -32,7 +33,7 @@ class Table {
     std::size_t line = 0;
     std::vector<std::string> fields;
   };
-  void read_csv(const std::string& content, bool headed);
+  void read_csv(std::string_view content, bool headed);
   std::string path_;
   std::vector<std::string> columns_;
   std::vector<Row> rows_;

@@ -1,5 +1,6 @@
 #include "manifest/npy.h"
 
+#include "unit/arrays.h"
 #include "unit/support.h"
 
 #include <cstring>
@@ -7,31 +8,15 @@
 using namespace selfsight;
 using test::contains;
 using test::error_of;
-
-namespace {
-
-std::string npy(const std::string& dictionary, const std::string& data, int version = 1) {
-  std::string header = dictionary;
-  const std::size_t prefix = version == 1 ? 10 : 12;
-  header.append(63 - (prefix + header.size()) % 64, ' ');
-  header += '\n';
-  std::string out = "\x93NUMPY" + std::string(1, static_cast<char>(version)) + std::string(1, '\0');
-  for (std::size_t i = 0; i < prefix - 8; ++i) out += static_cast<char>(header.size() >> (8 * i) & 0xFF);
-  return out + header + data;
-}
-
-std::string plain(const std::string& type, const std::string& shape, const std::string& order = "False") {
-  return "{'descr': '" + type + "', 'fortran_order': " + order + ", 'shape': (" + shape + "), }";
-}
-
-}  // namespace
+using test::npy;
+using test::npy_header;
 
 TEST_CASE("shapes, types and values are read, whatever the version") {
   const test::Folder folder;
   std::vector<float> values{1, -2.5F, 3, 4, 5, 6};
   const std::string data(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
   for (const int version : {1, 2, 3}) {
-    test::write_plainly(folder / "a.npy", npy(plain("<f4", "2, 3"), data, version));
+    test::write_plainly(folder / "a.npy", npy(npy_header("<f4", "2, 3"), data, version));
     const manifest::Npy file(folder / "a.npy");
     CHECK(file.tensor().dtype == "F32");
     CHECK(file.tensor().shape == std::vector<std::int64_t>{2, 3});
@@ -39,11 +24,11 @@ TEST_CASE("shapes, types and values are read, whatever the version") {
     std::memcpy(&second, file.tensor().bytes.data() + 4, 4);
     CHECK(second == -2.5F);
   }
-  test::write_plainly(folder / "a.npy", npy(plain("<i8", "3,", "True"), std::string(24, '\1')));
+  test::write_plainly(folder / "a.npy", npy(npy_header("<i8", "3,", "True"), std::string(24, '\1')));
   CHECK(manifest::Npy(folder / "a.npy").tensor().shape == std::vector<std::int64_t>{3});
-  test::write_plainly(folder / "a.npy", npy(plain("<f8", ""), std::string(8, '\0')));
+  test::write_plainly(folder / "a.npy", npy(npy_header("<f8", ""), std::string(8, '\0')));
   CHECK(manifest::Npy(folder / "a.npy").tensor().elements() == 1);
-  test::write_plainly(folder / "a.npy", npy(plain("|u1", "0, 7"), ""));
+  test::write_plainly(folder / "a.npy", npy(npy_header("|u1", "0, 7"), ""));
   CHECK(manifest::Npy(folder / "a.npy").tensor().elements() == 0);
 }
 
@@ -57,16 +42,16 @@ TEST_CASE("what cannot be read is refused by name") {
   };
   refused("", "not a .npy");
   refused("\x93NUMPX\1\0....", "not a .npy");
-  refused(npy(plain("<f4", "2"), "12345678").replace(6, 1, "\7"), "version 7");
-  refused(npy(plain("<f4", "2"), "12345678").substr(0, 40), "cut off");
-  refused(npy(plain("<f4", "2"), "1234567"), "8 bytes, 7 follow");
-  refused(npy(plain("<f4", "2"), "123456789"), "8 bytes, 9 follow");
-  refused(npy(plain(">f4", "2"), "12345678"), "'>f4'");
-  refused(npy(plain("|O", "2"), "12345678"), "'|O'");
-  refused(npy(plain("<f4", "1, 2", "True"), "12345678"), "Fortran");
-  refused(npy(plain("<f4", "2, x"), "12345678"), "whole numbers");
-  refused(npy(plain("<f4", "4000000000, 4000000000"), ""), "too large");
-  refused(npy(plain("<f4", "-1"), ""), "whole numbers");
+  refused(npy(npy_header("<f4", "2"), "12345678").replace(6, 1, "\7"), "version 7");
+  refused(npy(npy_header("<f4", "2"), "12345678").substr(0, 40), "cut off");
+  refused(npy(npy_header("<f4", "2"), "1234567"), "8 bytes, 7 follow");
+  refused(npy(npy_header("<f4", "2"), "123456789"), "8 bytes, 9 follow");
+  refused(npy(npy_header(">f4", "2"), "12345678"), "'>f4'");
+  refused(npy(npy_header("|O", "2"), "12345678"), "'|O'");
+  refused(npy(npy_header("<f4", "1, 2", "True"), "12345678"), "Fortran");
+  refused(npy(npy_header("<f4", "2, x"), "12345678"), "whole numbers");
+  refused(npy(npy_header("<f4", "4000000000, 4000000000"), ""), "too large");
+  refused(npy(npy_header("<f4", "-1"), ""), "whole numbers");
   refused(npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", "1234"), "structures");
   refused(npy("{'descr': '<f4', 'shape': (1,), }", "1234"), "lacks");
   error_of(core::Exit::no_input, [&] { const manifest::Npy file(folder / "none.npy"); });
