@@ -201,6 +201,8 @@ manifest::Metrics score_highlights(const HighlightOptions& options) {
   select(videos, options);
   const auto scores = read_scores(options, videos);
   const bool tvsum = protocol == "tvsum";
+  if (tvsum && videos.front().positive.size() == 1)
+    core::log_warning("{}: one score a clip, as of a single annotator; TVSum's published figures are means over its 20", options.truth);
   const auto rule = options.ap == "step" ? metrics::ApRule::step : metrics::ApRule::trapezoid;
 
   struct Domain {
