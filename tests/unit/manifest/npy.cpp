@@ -41,7 +41,7 @@ TEST_CASE("what cannot be read is refused by name") {
     CHECK(contains(message, part));
   };
   refused("", "not a .npy");
-  refused("\x93NUMPX\1\0....", "not a .npy");
+  refused("\x93NUMPX\1......", "not a .npy");
   refused(npy(npy_header("<f4", "2"), "12345678").replace(6, 1, "\7"), "version 7");
   refused(npy(npy_header("<f4", "2"), "12345678").substr(0, 40), "cut off");
   refused(npy(npy_header("<f4", "2"), "1234567"), "8 bytes, 7 follow");

@@ -54,8 +54,8 @@ TEST_CASE("every value is there once and within the margin, whatever the shape, 
             std::vector<int> seen(static_cast<std::size_t>(queries));
             metrics::for_each_row(exact, {2, memory}, [&](metrics::DistanceRow& row) {
               ++seen[static_cast<std::size_t>(row.query)];
-              bool close = row.approximate.size() == static_cast<std::size_t>(items);
-              for (std::int64_t j = 0; j < items; ++j) {
+              bool close = row.approximate.size() == static_cast<std::size_t>(g.count);
+              for (std::int64_t j = 0; j < g.count; ++j) {
                 const auto truth = static_cast<double>(plain(q, row.query, g, j, distance));
                 close &= std::fabs(static_cast<double>(row.approximate[static_cast<std::size_t>(j)]) - truth) <= row.margin;
                 close &= std::fabs(row.exact(j) - truth) <= (distance == Distance::cosine ? 1e-13 : 1e-13 * truth + 1e-60);

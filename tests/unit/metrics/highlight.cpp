@@ -23,6 +23,7 @@ TEST_CASE("AP of a video by both rules, and TVSum's top five") {
     const auto marks = metrics::above_median(one["importance"].get<std::vector<std::vector<double>>>());
     const std::vector<double> scores = one["scores"];
     std::vector<double> per_annotator;
+    per_annotator.reserve(marks.size());
     for (const auto& positive : marks)
       per_annotator.push_back(metrics::highlight_ap(metrics::by_score(scores), positive, ApRule::trapezoid, 5));
     CHECK(metrics::mean(per_annotator) == doctest::Approx(one["top5"].get<double>()).epsilon(1e-12));
