@@ -1,0 +1,36 @@
+// vtr-retrieve: retrieval between texts and videos or images. `score` tells what features, or a similarity matrix, are worth.
+#include "core/tool.h"
+#include "score/job.h"
+#include "score/vtr.h"
+
+int main(int argc, char** argv) {
+  using namespace selfsight;
+  const core::ToolInfo info = {
+      .name = "vtr-retrieve",
+      .purpose =
+          "score: recall at k, median and mean rank, text to video and video to text, from features (by cosine) or a similarity matrix. "
+          "With "
+          "several captions a video, video to text is given twice: all captions ranked, the first right one counting; and videos ranked by "
+          "their "
+          "best caption, as CLIP4Clip has it. Ties count against the query, and a query counts once: CLIP4Clip's program counts each tied "
+          "place "
+          "as a further query.",
+      .usage = "vtr-retrieve score --text FILE --video FILE | --similarity FILE [options]",
+      .examples =
+          {"vtr-retrieve score --text text.npy --video video.npy --captions MSRVTT_JSFUSION_test.csv -o vtr.json | ssl-report -o vtr.html",
+           "vtr-retrieve score --similarity sim.npy --dual-softmax --temperature 0.01"},
+      .see_also = {"reid-eval", "ssl-embed", "ssl-report"},
+      .versions = ""};
+  return core::run_tool(argc, argv, info, [](core::CommandLine& line) {
+    const std::string verb = line.take_word();
+    score::VtrOptions options;
+    score::Job job;
+    options.describe(line.options());
+    job.describe(line.options());
+    line.parse();
+    if (verb != "score") core::fail(core::Exit::usage, "'{}' is no verb of vtr-retrieve; there is: score", verb);
+    (void)line.positionals(0);
+    job.start();
+    job.finish(line, score::score_vtr(options, job.threads()));
+  });
+}
