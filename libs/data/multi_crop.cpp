@@ -19,14 +19,18 @@ MultiCrop multi_crop(const std::string& style) {
 
 void MultiCrop::describe(core::Options& options) {
   options.group("Views");
-  global.describe(options, "global-");
+  // Where the two global views differ by default, one value for both would never be looked at.
+  std::set<std::string> by_view;
+  if (!global_blur.empty()) by_view.insert("blur");
+  if (!global_solarize.empty()) by_view.insert("solarize");
+  global.describe(options, "global-", by_view);
   local.describe(options, "local-");
   options.add("locals", &locals, "V, the number of local views").range(0, 100);
-  options.add("global-blurs", &global_blur, "blur probability of the first and the second global view; empty: global-blur for both")
+  options.add("global-blurs", &global_blur, "blur probability of the first and the second global view")
       .range(0, 1);
   options
       .add("global-solarizes", &global_solarize,
-           "solarize probability of the first and the second global view; empty: global-solarize for both")
+           "solarize probability of the first and the second global view")
       .range(0, 1);
 }
 

@@ -92,7 +92,7 @@ void Recipe::check() const {
   ordered("sigma", sigma_min, sigma_max);
 }
 
-void Recipe::describe(core::Options& options, const std::string& prefix) {
+void Recipe::describe(core::Options& options, const std::string& prefix, const std::set<std::string>& without) {
   option_prefix = prefix;
   const auto probability = [&](const std::string& option, double& field, const std::string& help) {
     options.add(prefix + option, &field, help).range(0, 1);
@@ -112,11 +112,11 @@ void Recipe::describe(core::Options& options, const std::string& prefix) {
   options.add(prefix + "saturation", &saturation, "range of the saturation factor around 1").range(0, 10);
   options.add(prefix + "hue", &hue, "largest shift of the hue, in turns of the colour circle").range(0, 0.5);
   probability("grey", grey, "probability of losing all colour");
-  probability("blur", blur, "probability of a Gaussian blur");
+  if (!without.contains("blur")) probability("blur", blur, "probability of a Gaussian blur");
   options.add(prefix + "sigma-min", &sigma_min, "smallest sigma of the blur in pixels").range(0.01, 100);
   options.add(prefix + "sigma-max", &sigma_max, "largest sigma of the blur in pixels").range(0.01, 100);
   options.add(prefix + "blur-kernel", &blur_kernel, "taps of the blur; 0: a tenth of the side").range(0, 255);
-  probability("solarize", solarize, "probability of inverting all values from 128 on");
+  if (!without.contains("solarize")) probability("solarize", solarize, "probability of inverting all values from 128 on");
 }
 
 Recipe simclr_recipe(std::int64_t size, double strength) {
@@ -128,9 +128,13 @@ Recipe simclr_recipe(std::int64_t size, double strength) {
   return recipe;
 }
 
+// PIL's Gaussian blur, which the releases of MoCo, SwAV and DINO use, does not cut its kernel off: wide enough for every sigma of theirs.
+constexpr std::int64_t whole_blur = 23;
+
 Recipe moco_v2_recipe(std::int64_t size) {
   Recipe recipe = simclr_recipe(size, 0.5);
   recipe.scale_min = 0.2;
+  recipe.blur_kernel = whole_blur;
   return recipe;
 }
 
@@ -156,7 +160,7 @@ std::vector<Recipe> multi_crop_recipes(const std::string& style, std::int64_t gl
       Recipe recipe = simclr_recipe(i < 2 ? global : local);
       recipe.scale_min = i < 2 ? 0.14 : 0.05;
       recipe.scale_max = i < 2 ? 1.0 : 0.14;
-      recipe.blur_kernel = 23;  // on crops of every size
+      recipe.blur_kernel = whole_blur;
       recipes.push_back(recipe);
     }
   } else if (style == "dino") {
@@ -164,6 +168,7 @@ std::vector<Recipe> multi_crop_recipes(const std::string& style, std::int64_t gl
       Recipe recipe = byol_recipes(i < 2 ? global : local)[i == 1 ? 1 : 0];
       recipe.scale_min = i < 2 ? 0.4 : 0.05;
       recipe.scale_max = i < 2 ? 1.0 : 0.4;
+      recipe.blur_kernel = whole_blur;
       if (i >= 2) recipe.blur = 0.5;
       recipes.push_back(recipe);
     }

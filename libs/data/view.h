@@ -7,6 +7,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,8 @@ struct Recipe {
 
   std::string option_prefix;  ///< of its options, as describe() had it: for messages
 
-  /// Options named <prefix>size, <prefix>scale-min, <prefix>jitter ...
-  void describe(core::Options& options, const std::string& prefix);
+  /// Options named <prefix>size, <prefix>scale-min, <prefix>jitter ... but for those in `without`, which the owner sets by other options.
+  void describe(core::Options& options, const std::string& prefix, const std::set<std::string>& without = {});
   /// Error: usage, naming both options, for a least value that is above the largest (scale, ratio, sigma). The loader calls it too; a tool
   /// that does so before the work tells sooner.
   void check() const;

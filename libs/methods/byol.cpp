@@ -11,7 +11,7 @@ void Byol::describe(core::Options& o) {
   o.add("dim", &options_.dim, "output of projector and predictor").range(1, 1 << 16);
   o.add("hidden", &options_.hidden, "hidden width of projector and predictor").range(1, 1 << 16);
   o.group("Views");
-  options_.view.describe(o, "view-");
+  options_.view.describe(o, "view-", /*without=*/{"blur", "solarize"});
   o.add("view-blurs", &options_.blur, "blur probability of the first and the second view").range(0, 1);
   o.add("view-solarizes", &options_.solarize, "solarize probability of the first and the second view").range(0, 1);
 }
@@ -74,6 +74,7 @@ const bool registered = train::MethodRegistry::instance().add(
                            {{"arch", "resnet50"},
                             {"zero-init-residual", true},
                             {"optimizer", "lars"},
+                            {"lars-norm", "joint"},
                             {"lr", 0.2},
                             {"batch", 4096},
                             {"epochs", 1000},

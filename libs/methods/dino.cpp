@@ -72,14 +72,8 @@ train::Outcome Dino::step(const train::Views& views, const train::Progress& prog
     const torch::NoGradGuard no_grad;
     const torch::Tensor raw = teacher_->forward(torch::cat({views.x[0], views.x[1]})).to(torch::kFloat32);
     targets = torch::softmax((raw - centre_) / tau_t, 1).chunk(2);
-    // Batches of one update share a centre; those of an update that was skipped are forgotten.
-    if (centre_step_ != progress.step) {
-      centre_step_ = progress.step;
-      centre_parts_ = 0;
-      batch_centre_ = torch::zeros_like(centre_);
-    }
-    batch_centre_ += raw.mean(0, /*keepdim=*/true);
-    ++centre_parts_;
+    const torch::Tensor mean = raw.mean(0, /*keepdim=*/true);
+    batch_centre_ = centre_parts_++ == 0 ? mean : batch_centre_ + mean;
     entropy = -(targets[0] * (targets[0] + 1e-12).log()).sum(1).mean();
   }
   const auto raw_student = nn::forward_by_size(*student_, views.x);
@@ -105,7 +99,7 @@ void Dino::after_backward(const train::Progress& progress) {
 void Dino::after_update(const train::Progress& progress) {
   const torch::NoGradGuard no_grad;
   centre_.mul_(options_.centre_momentum).add_(batch_centre_, (1.0 - options_.centre_momentum) / static_cast<double>(centre_parts_));
-  centre_step_ = -1;
+  centre_parts_ = 0;
   nn::ema_update(*teacher_, *student_, train::cosine(options_.momentum, 1.0, progress.share()));
 }
 

@@ -34,6 +34,7 @@ class Dino : public train::Method {
   train::Outcome step(const train::Views& views, const train::Progress& progress) override;
   void after_backward(const train::Progress& progress) override;
   void after_update(const train::Progress& progress) override;
+  void after_skip(const train::Progress&) override { centre_parts_ = 0; }
   /// The teacher's: it is the better of the two throughout training (section 5.1).
   [[nodiscard]] std::shared_ptr<nn::Backbone> backbone() override { return teacher_->backbone; }
   [[nodiscard]] std::map<std::string, std::shared_ptr<torch::nn::Module>> heads() override { return {{"projector", teacher_->head}}; }
@@ -43,7 +44,7 @@ class Dino : public train::Method {
   std::shared_ptr<nn::Encoder<nn::DinoHead>> student_, teacher_;
   torch::Tensor centre_;        ///< 1 x D
   torch::Tensor batch_centre_;  ///< sum over this update's batches of their mean raw teacher logits; joins the centre after it
-  std::int64_t centre_step_ = -1, centre_parts_ = 0;
+  std::int64_t centre_parts_ = 0;  ///< batches in that sum
 };
 
 /// Cross-entropy between the teacher's global views and all other student views, averaged over the pairs (equation 3).

@@ -68,6 +68,7 @@ void Mae::build(const train::Setup& setup) {
   const std::int64_t grid = setup.backbone.image / setup.backbone.patch;
   if (static_cast<std::int64_t>(static_cast<double>(grid * grid) * (1.0 - options_.mask_ratio)) < 1)
     core::fail(core::Exit::usage, "--mask-ratio {}: leaves none of the {} patches", options_.mask_ratio, grid * grid);
+  if (options_.mask_ratio == 0) core::fail(core::Exit::usage, "--mask-ratio 0: with nothing removed there is nothing to learn");
   nn::xavier_linears(*encoder_);
   register_module("encoder", encoder_);
   decoder_ =

@@ -49,7 +49,7 @@ torch::Tensor by_group(nn::Encoder<nn::Mlp>& encoder, const torch::Tensor& x, st
 }
 }  // namespace
 
-train::PairMethod::Pair Moco::encode(const torch::Tensor& a, const torch::Tensor& b, const train::Progress& progress) {
+train::PairMethod::Pair Moco::encode(const torch::Tensor& a, const torch::Tensor& b, const train::Progress&) {
   // Batch statistics shared by a query and its key would give the pair away (section 3.3 of v1). The paper's GPUs each normalise their own
   // part of the batch, with the keys shuffled over them; here the parts are groups that go through the encoders one by one.
   const torch::Tensor query = nn::unit_rows(by_group(*query_, a, options_.shuffle_groups));
@@ -57,7 +57,7 @@ train::PairMethod::Pair Moco::encode(const torch::Tensor& a, const torch::Tensor
   const torch::Tensor order = torch::randperm(b.size(0), torch::TensorOptions().dtype(torch::kInt64)).to(b.device());
   const torch::Tensor shuffled = by_group(*key_, b.index_select(0, order), options_.shuffle_groups);
   const torch::Tensor key = nn::unit_rows(shuffled).index_select(0, order.argsort());
-  queue_->stage(key, progress.step);
+  queue_->stage(key);
   return {query, key};
 }
 

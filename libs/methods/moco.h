@@ -27,6 +27,7 @@ class Moco : public train::PairMethod {
   Pair encode(const torch::Tensor& a, const torch::Tensor& b, const train::Progress& progress) override;
   train::Outcome compare(const Pair& pair, const train::Progress& progress) override;
   void after_update(const train::Progress& progress) override;
+  void after_skip(const train::Progress&) override { queue_->discard(); }
   [[nodiscard]] std::shared_ptr<nn::Backbone> backbone() override { return query_->backbone; }
   [[nodiscard]] std::map<std::string, std::shared_ptr<torch::nn::Module>> heads() override { return {{"projector", query_->head}}; }
 

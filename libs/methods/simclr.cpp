@@ -49,6 +49,7 @@ const bool registered = train::MethodRegistry::instance().add(
                               {"zero-init-residual", true},
                               {"view-filter", "bicubic"},
                               {"optimizer", "lars"},
+                              {"lars-norm", "joint"},
                               {"lr", 0.3},
                               {"batch", 4096},
                               {"epochs", 100},

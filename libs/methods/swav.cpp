@@ -29,7 +29,7 @@ std::vector<data::ViewSpec> Swav::views(std::int64_t image) const { return train
 
 void Swav::build(const train::Setup& setup) {
   auto backbone = nn::make_backbone(setup.backbone);
-  nn::MlpOptions head{.dims = {backbone->feature_dim(), options_.hidden, options_.dim}, .batch_norm = true};
+  nn::MlpOptions head{.dims = {backbone->feature_dim(), options_.hidden, options_.dim}, .batch_norm = true, .bias_before_norm = true};
   encoder_ = register_module("encoder", std::make_shared<nn::Encoder<nn::Mlp>>(std::move(backbone), std::make_shared<nn::Mlp>(head)));
   prototypes_ = register_module("prototypes", std::make_shared<nn::Prototypes>(options_.dim, options_.prototypes));
   if (options_.queue > 0)
@@ -42,8 +42,8 @@ torch::Tensor Swav::assign(const torch::Tensor& scores, const torch::Tensor& z, 
   torch::Tensor all = scores.detach();
   if (!queues_.empty() && progress.epochs() >= options_.queue_epoch) {
     auto& queue = *queues_[crop];
-    if (queue.full()) all = torch::cat({prototypes_->forward(queue.newest_first()).to(torch::kFloat32), all});
-    queue.stage(z.detach().to(torch::kFloat32), progress.step);
+    if (queue.full()) all = torch::cat({prototypes_->forward(queue.newest_first()), all});
+    queue.stage(z.detach().to(torch::kFloat32));
   }
   return nn::sinkhorn(all, options_.epsilon, options_.sinkhorn_iterations).slice(0, -scores.size(0));
 }
@@ -54,7 +54,7 @@ train::Outcome Swav::step(const train::Views& views, const train::Progress& prog
   std::vector<torch::Tensor> z, scores;
   for (const auto& embedding : embeddings) {
     z.push_back(nn::unit_rows(embedding));
-    scores.push_back(prototypes_->forward(z.back()).to(torch::kFloat32));  // before the temperature magnifies what was rounded away
+    scores.push_back(prototypes_->forward(z.back()));
   }
   torch::Tensor loss = torch::zeros({}, scores[0].options().dtype(torch::kFloat32));
   torch::Tensor usage;
@@ -81,6 +81,10 @@ void Swav::after_backward(const train::Progress& progress) {
 
 void Swav::after_update(const train::Progress&) {
   for (auto& queue : queues_) queue->commit();
+}
+
+void Swav::after_skip(const train::Progress&) {
+  for (auto& queue : queues_) queue->discard();
 }
 
 namespace {

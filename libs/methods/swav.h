@@ -29,6 +29,7 @@ class Swav : public train::Method {
   train::Outcome step(const train::Views& views, const train::Progress& progress) override;
   void after_backward(const train::Progress& progress) override;
   void after_update(const train::Progress& progress) override;
+  void after_skip(const train::Progress& progress) override;
   [[nodiscard]] std::shared_ptr<nn::Backbone> backbone() override { return encoder_->backbone; }
   [[nodiscard]] std::map<std::string, std::shared_ptr<torch::nn::Module>> heads() override {
     return {{"projector", encoder_->head}, {"prototypes", prototypes_}};

@@ -65,7 +65,10 @@ Prototypes::Prototypes(std::int64_t dim, std::int64_t count) {
   normalize();
 }
 
-torch::Tensor Prototypes::forward(const torch::Tensor& z) { return torch::linear(z, weight); }
+torch::Tensor Prototypes::forward(const torch::Tensor& z) {
+  const FullPrecision guard;  // temperatures of 0.05 and 0.1 magnify what half precision rounds away
+  return torch::linear(widened(z), weight);
+}
 
 void Prototypes::normalize() {
   const torch::NoGradGuard no_grad;

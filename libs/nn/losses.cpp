@@ -4,13 +4,9 @@
 
 namespace selfsight::nn {
 
-namespace {
-
 torch::Tensor widened(const torch::Tensor& x) { return x.scalar_type() == torch::kFloat64 ? x : x.to(torch::kFloat32); }
 
-/// Autocast would take the products of similarities to half precision, where temperatures of 0.1 cost digits that matter.
-using FullPrecision = c10::impl::ExcludeDispatchKeyGuard;
-constexpr auto autocast = c10::autocast_dispatch_keyset;
+namespace {
 
 torch::Tensor cosine(const torch::Tensor& p, const torch::Tensor& z) { return (unit_rows(p) * unit_rows(z)).sum(1); }
 
@@ -21,7 +17,7 @@ torch::Tensor unit_rows(const torch::Tensor& x) {
 }
 
 torch::Tensor info_nce(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& negatives, double tau) {
-  const FullPrecision guard(autocast);
+  const FullPrecision guard;
   const torch::Tensor query = widened(q);
   const torch::Tensor positive = (query * widened(k)).sum(1, /*keepdim=*/true);
   const torch::Tensor logits = torch::cat({positive, torch::matmul(query, widened(negatives).t())}, 1) / tau;
@@ -32,7 +28,7 @@ torch::Tensor nt_xent(const torch::Tensor& z1, const torch::Tensor& z2, double t
 
 torch::Tensor nt_xent(const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& all1, const torch::Tensor& all2,
                       std::int64_t offset, double tau) {
-  const FullPrecision guard(autocast);
+  const FullPrecision guard;
   const std::int64_t local = z1.size(0), all = all1.size(0);
   const torch::Tensor rows = unit_rows(torch::cat({z1, z2})), others = unit_rows(torch::cat({all1, all2}));
   const auto index = torch::TensorOptions().dtype(torch::kInt64).device(rows.device());

@@ -7,6 +7,15 @@
 
 namespace selfsight::nn {
 
+/// While it lives, autocast is off: it would take products of similarities to half precision, where temperatures of 0.1 cost digits that
+/// matter.
+class FullPrecision {
+ private:
+  c10::impl::ExcludeDispatchKeyGuard guard_{c10::autocast_dispatch_keyset};
+};
+/// float32, or float64 where it was that.
+torch::Tensor widened(const torch::Tensor& x);
+
 /// Rows of N x D to unit length, in float32 or better.
 torch::Tensor unit_rows(const torch::Tensor& x);
 

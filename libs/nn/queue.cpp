@@ -27,11 +27,7 @@ void Queue::push(const torch::Tensor& rows) {
   filled_.fill_(std::min(size, filled() + count));
 }
 
-void Queue::stage(const torch::Tensor& rows, std::int64_t step) {
-  if (step != staged_step_) staged_.clear();
-  staged_step_ = step;
-  staged_.push_back(rows.detach());
-}
+void Queue::stage(const torch::Tensor& rows) { staged_.push_back(rows.detach()); }
 
 void Queue::commit() {
   for (const auto& rows : staged_) push(rows);

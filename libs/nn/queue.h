@@ -19,10 +19,11 @@ class Queue : public torch::nn::Module {
   void push(const torch::Tensor& rows);
 
   /// push() in two steps, for methods whose batch must not meet itself, or whose update may be skipped or accumulated over several
-  /// batches: stage() sets rows aside (those of one step add up; those of an earlier step that was never committed are dropped) ...
-  void stage(const torch::Tensor& rows, std::int64_t step);
-  /// ... and commit() pushes them.
+  /// batches: stage() sets rows aside (those of several calls add up) ...
+  void stage(const torch::Tensor& rows);
+  /// ... commit() pushes them, and discard() forgets them.
   void commit();
+  void discard() { staged_.clear(); }
 
   /// capacity x dim, in the order of the ring; the random rows of the start where nothing was pushed yet.
   [[nodiscard]] const torch::Tensor& rows() const { return rows_; }
@@ -35,7 +36,6 @@ class Queue : public torch::nn::Module {
  private:
   torch::Tensor rows_, pointer_, filled_;
   std::vector<torch::Tensor> staged_;
-  std::int64_t staged_step_ = -1;
 };
 
 }  // namespace selfsight::nn

@@ -157,7 +157,7 @@ torch::Tensor Vit::embed(const torch::Tensor& x) {
   return proj(x).flatten(2).transpose(1, 2) + interpolate_positions(native, grid, grid, h, w, o.position_offset);
 }
 
-torch::Tensor Vit::encode(const torch::Tensor& tokens, const Taps& wanted, std::map<std::string, torch::Tensor>* taps) {
+torch::Tensor Vit::blocks(const torch::Tensor& tokens, const Taps& wanted, std::map<std::string, torch::Tensor>* taps) {
   torch::Tensor x = tokens;
   if (options().class_token) x = torch::cat({(cls_token + pos_embed.slice(1, 0, 1)).expand({x.size(0), -1, -1}), x}, 1);
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
@@ -168,16 +168,17 @@ torch::Tensor Vit::encode(const torch::Tensor& tokens, const Taps& wanted, std::
     x = blocks_[i]->forward(x, inside);
     if (wanted.contains("block-" + number)) taps->emplace("block-" + number, x);
   }
-  return norm(x);
+  return x;
 }
 
 Features Vit::forward(const torch::Tensor& x, const Taps& taps) {
   check(x, taps);
   Features out;
-  const torch::Tensor tokens = encode(embed(x), taps, &out.taps);
-  const torch::Tensor patches = options().class_token ? tokens.slice(1, 1) : tokens;
-  out.pooled =
-      options().pool == "token" && options().class_token ? tokens.select(1, 0) : tokens.slice(1, options().class_token ? 1 : 0).mean(1);
+  const torch::Tensor raw = blocks(embed(x), taps, &out.taps), tokens = norm(raw);
+  const std::int64_t first = options().class_token ? 1 : 0;
+  const torch::Tensor patches = tokens.slice(1, first);
+  // The mean is taken before the norm, as MAE's fine-tuning and timm's average pooling do.
+  out.pooled = options().pool == "token" && options().class_token ? tokens.select(1, 0) : norm(raw.slice(1, first).mean(1));
   out.map = patches.transpose(1, 2).reshape({x.size(0), options().dim, x.size(2) / options().patch, x.size(3) / options().patch});
   return out;
 }

@@ -75,10 +75,10 @@ class Vit : public Backbone {
   /// Patch tokens with their positions, without the class token: N x T x D. H and W must be multiples of patch.
   torch::Tensor embed(const torch::Tensor& x);
   /// Class token in front (where there is one), blocks, last norm: N x T x D -> N x (1 + T) x D. Any number and order of tokens.
-  torch::Tensor encode(const torch::Tensor& tokens) { return encode(tokens, {}, nullptr); }
+  torch::Tensor encode(const torch::Tensor& tokens) { return norm(blocks(tokens, {}, nullptr)); }
 
  private:
-  torch::Tensor encode(const torch::Tensor& tokens, const Taps& wanted, std::map<std::string, torch::Tensor>* taps);
+  torch::Tensor blocks(const torch::Tensor& tokens, const Taps& wanted, std::map<std::string, torch::Tensor>* taps);
 
   torch::Tensor cls_token, pos_embed;
   torch::nn::Conv2d proj{nullptr};

@@ -157,7 +157,9 @@ manifest::Json left_out_json(const std::vector<const OpenSplit*>& splits) {
 
 void check_layer(const Subject& subject) {
   if (subject.layer == "pooled" || subject.layer == "map" || subject.layer == "pixels") return;
-  const nn::Taps known = subject.network.backbone->taps();
+  nn::Taps known = subject.network.backbone->taps();
+  // Attention maps and keys are not one vector an image.
+  std::erase_if(known, [](const std::string& tap) { return tap.starts_with("attention-") || tap.starts_with("keys-"); });
   if (!known.contains(subject.layer))
     core::fail(core::Exit::usage, "--layer {}: {} has no such layer (known: pooled, map, {})", subject.layer, subject.name,
                fmt::join(known, ", "));

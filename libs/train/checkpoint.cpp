@@ -20,6 +20,13 @@ std::vector<fs::path> Checkpoints::list() const {
   return out;
 }
 
+namespace {
+bool is_suspect(const fs::path& path) {
+  const auto document = nlohmann::json::parse(core::read_text(path / "checkpoint.json"), nullptr, /*allow_exceptions=*/false);
+  return !document.is_object() || document.value("suspect", false);
+}
+}  // namespace
+
 void Checkpoints::save(const CheckpointState& state) const {
   core::make_folder(folder_);
   std::uint64_t bytes = 1 << 20;
@@ -31,12 +38,21 @@ void Checkpoints::save(const CheckpointState& state) const {
   if (fs::exists(path)) return;  // this very step is there already
   core::create_folder_atomically(path, [&](const fs::path& temporary) {
     const std::string digest = nn::save_tensors(temporary / "state.safetensors", state.tensors);
-    const nlohmann::json facts = {{"step", state.step}, {"facts", state.facts}, {"state", digest}};
+    const nlohmann::json facts = {{"step", state.step}, {"facts", state.facts}, {"suspect", state.suspect}, {"state", digest}};
     core::write_atomically(temporary / "checkpoint.json", facts.dump(1) + "\n");
   });
   load(path);  // the older ones go only when this one can be read
-  const auto all = list();
-  for (std::size_t i = static_cast<std::size_t>(keep_); i < all.size(); ++i) fs::remove_all(all[i]);
+  bool clean = false;  // one to go back to is among those kept
+  std::size_t kept = 0;
+  for (const auto& each : list()) {
+    const bool needed = kept < static_cast<std::size_t>(keep_) || (!clean && !is_suspect(each));
+    if (needed) {
+      ++kept;
+      clean = clean || !is_suspect(each);
+    } else {
+      fs::remove_all(each);
+    }
+  }
 }
 
 CheckpointState Checkpoints::load(const fs::path& path) {
@@ -49,15 +65,17 @@ CheckpointState Checkpoints::load(const fs::path& path) {
   CheckpointState state;
   state.step = document.at("step").get<std::int64_t>();
   state.facts = document.at("facts");
+  state.suspect = document.value("suspect", false);
   state.tensors = nn::load_tensors(file);
   return state;
 }
 
-std::optional<CheckpointState> Checkpoints::newest() const {
+std::optional<CheckpointState> Checkpoints::newest_of(bool clean) const {
   core::remove_leftovers(folder_);
   for (const auto& path : list()) {
     try {
-      return load(path);
+      auto state = load(path);
+      if (!clean || !state.suspect) return state;
     } catch (const core::Error& error) {
       // Out of the way, so that it neither counts among those kept nor keeps this step from being saved again.
       const fs::path aside = folder_ / ("damaged-" + path.filename().string());
@@ -68,7 +86,5 @@ std::optional<CheckpointState> Checkpoints::newest() const {
   }
   return std::nullopt;
 }
-
-void Checkpoints::remove_all() const { fs::remove_all(folder_); }
 
 }  // namespace selfsight::train

@@ -16,6 +16,7 @@ struct CheckpointState {
   std::int64_t step = 0;
   std::map<std::string, torch::Tensor> tensors;     ///< "method/<name>", "optimizer/<name>"
   nlohmann::json facts = nlohmann::json::object();  ///< loss scale, sizes of the record files, counters
+  bool suspect = false;  ///< written amid updates that were skipped: good to go on from, not to go back to
 };
 
 class Checkpoints {
@@ -23,14 +24,17 @@ class Checkpoints {
   /// `folder` holds step-00000123/{state.safetensors,checkpoint.json}; the newest `keep` are kept.
   Checkpoints(core::fs::path folder, std::int64_t keep) : folder_(std::move(folder)), keep_(keep) {}
 
-  /// Checks the free space first, writes beside, renames, verifies by reading back, and only then removes the oldest.
+  /// Checks the free space first, writes beside, renames, verifies by reading back, and only then removes the oldest; the newest
+  /// that is not suspect stays in any case.
   /// Errors: cannot_create, io; the ones before stay.
   void save(const CheckpointState& state) const;
   /// The newest that is whole; a damaged one is named in a warning, renamed to damaged-step-..., and the one before is taken. None: nullopt.
-  [[nodiscard]] std::optional<CheckpointState> newest() const;
-  void remove_all() const;
+  [[nodiscard]] std::optional<CheckpointState> newest() const { return newest_of(/*clean=*/false); }
+  /// The newest that is whole and not suspect.
+  [[nodiscard]] std::optional<CheckpointState> newest_clean() const { return newest_of(/*clean=*/true); }
 
  private:
+  [[nodiscard]] std::optional<CheckpointState> newest_of(bool clean) const;
   [[nodiscard]] std::vector<core::fs::path> list() const;  // newest first
   static CheckpointState load(const core::fs::path& path);
 

@@ -23,11 +23,10 @@ Pretrained load_pretrained(const manifest::Model& model) {
 
 namespace {
 
-/// Tap names come with maps (N x C x h x w), tokens (N x T x D) or attention; one vector a sample is made of each.
-torch::Tensor as_vector(const torch::Tensor& tap) {
+/// One vector a sample from a map (N x C x h x w) or from tokens (N x T x D).
+torch::Tensor as_vector(const torch::Tensor& tap, bool class_token) {
   if (tap.dim() == 4) return tap.mean({2, 3});
-  if (tap.dim() == 3) return tap.select(1, 0);
-  return tap.flatten(1);
+  return class_token ? tap.select(1, 0) : tap.mean(1);
 }
 
 }  // namespace
@@ -35,7 +34,7 @@ torch::Tensor as_vector(const torch::Tensor& tap) {
 torch::Tensor forward_layer(nn::Backbone& backbone, const torch::Tensor& x, const std::string& layer) {
   if (layer == "pooled") return backbone.forward(x).pooled;
   if (layer == "map") return backbone.forward(x).map.mean({2, 3});
-  return as_vector(backbone.forward(x, {layer}).taps.at(layer));
+  return as_vector(backbone.forward(x, {layer}).taps.at(layer), backbone.options().class_token);
 }
 
 Embedded embed(nn::Backbone& backbone, const Normalisation& normalisation, std::int64_t size,
@@ -57,6 +56,8 @@ Embedded embed(nn::Backbone& backbone, const Normalisation& normalisation, std::
 
   data::LoaderOptions loading;
   loading.workers = options.workers;
+  loading.on_bad = options.on_bad;
+  loading.max_bad = options.max_bad;
   data::Loader loader({source}, {{data::eval_recipe(size), false}}, 0, loading);
   loader.start(std::move(plan), 0);
 

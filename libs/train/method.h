@@ -87,6 +87,9 @@ class Method : public torch::nn::Module {
   /// After the optimizer's update: EMA networks, renormalised prototypes.
   virtual void after_update(const Progress&) {}
 
+  /// Instead of it, when an update is skipped because its loss or gradient is not finite: forget what its batches set aside.
+  virtual void after_skip(const Progress&) {}
+
   /// What the optimizer trains. Default: all trainable parameters, 1-D ones without decay when the options say so.
   [[nodiscard]] virtual std::vector<ParameterGroup> parameter_groups(const OptimizerOptions& options) {
     return default_groups(*this, options.exclude_1d);
@@ -125,6 +128,7 @@ class Modifier : public Method {
   }
   void after_backward(const Progress& progress) override { host_->after_backward(progress); }
   void after_update(const Progress& progress) override { host_->after_update(progress); }
+  void after_skip(const Progress& progress) override { host_->after_skip(progress); }
   /// The host's own groups, and the default ones for what the modifier adds.
   [[nodiscard]] std::vector<ParameterGroup> parameter_groups(const OptimizerOptions& options) override;
   [[nodiscard]] std::shared_ptr<nn::Backbone> backbone() override { return host_->backbone(); }

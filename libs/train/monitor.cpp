@@ -52,9 +52,7 @@ OnlineKnn::OnlineKnn(std::shared_ptr<const data::Source> source, std::int64_t ba
 }
 
 OnlineKnn::Result OnlineKnn::evaluate(nn::Backbone& backbone, const Normalisation& normalisation, std::int64_t size,
-                                      const torch::Device& device, std::int64_t workers) const {
-  EmbedOptions options;
-  options.workers = workers;
+                                      const torch::Device& device, const EmbedOptions& options) const {
   const auto bank = embed(backbone, normalisation, size, source_, bank_, device, options);
   const auto queries = embed(backbone, normalisation, size, source_, queries_, device, options);
   Result result;

@@ -3,7 +3,6 @@
 
 #include "train/method.h"
 
-#include <deque>
 #include <optional>
 #include <string>
 
@@ -36,7 +35,7 @@ class OnlineKnn {
     double spread = 0;          ///< as CollapseMonitor::spread
   };
   Result evaluate(nn::Backbone& backbone, const Normalisation& normalisation, std::int64_t size, const torch::Device& device,
-                  std::int64_t workers) const;
+                  const EmbedOptions& options) const;
 
  private:
   std::shared_ptr<const data::Source> source_;

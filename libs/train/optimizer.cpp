@@ -15,6 +15,8 @@ void OptimizerOptions::describe(core::Options& o) {
   o.add("beta2", &beta2, "second moment of adamw").range(0, 1);
   o.add("adam-epsilon", &epsilon, "adamw's guard against division by zero").range(0, 1);
   o.add("trust", &trust, "trust coefficient of lars").range(0, 1);
+  o.add("lars-norm", &lars_norm, "what lars divides by: separate |g| + wd |w| (SwAV's LARC), or joint |g + wd w| (SimCLR, BYOL)")
+      .choices({"separate", "joint"});
   o.add("exclude-1d", &exclude_1d, "no weight decay for norms and biases");
 }
 
@@ -64,10 +66,12 @@ void Optimizer::update(const ParameterGroup& group, std::vector<Slot>& slots, do
       }
     }
     if (lars) {
-      // You et al. 2017, as SwAV's LARC and SimCLR use it: the local rate multiplies gradient plus decay, before the momentum.
+      // You et al. 2017: the local rate multiplies gradient plus decay, before the momentum.
+      const torch::Tensor decayed = grad.add(parameter, decay);
       const double weight_norm = parameter.norm().item<double>(), grad_norm = grad.norm().item<double>();
-      const double ratio = weight_norm > 0 && grad_norm > 0 ? options_.trust * weight_norm / (grad_norm + decay * weight_norm + 1e-8) : 1.0;
-      grad = grad.add(parameter, decay).mul_(ratio);
+      const double divisor =
+          options_.lars_norm == "joint" ? decayed.norm().item<double>() : grad_norm + decay * weight_norm + 1e-8;
+      grad = decayed * (weight_norm > 0 && grad_norm > 0 && divisor > 0 ? options_.trust * weight_norm / divisor : 1.0);
     }
     parameters.push_back(parameter);
     grads.push_back(grad.is_contiguous() == parameter.is_contiguous() ? grad : torch::empty_like(parameter).copy_(grad));
@@ -88,6 +92,13 @@ void Optimizer::update(const ParameterGroup& group, std::vector<Slot>& slots, do
     at::_fused_sgd_(parameters, grads, first, lars ? 0.0 : decay, options_.momentum, lr, /*dampening=*/0.0, /*nesterov=*/false,
                     /*maximize=*/false, /*is_first_step=*/false);
   }
+}
+
+std::vector<torch::Tensor> Optimizer::parameters() const {
+  std::vector<torch::Tensor> out;
+  for (const auto& group : groups_)
+    for (const auto& [name, parameter] : group.parameters) out.push_back(parameter);
+  return out;
 }
 
 std::map<std::string, torch::Tensor> Optimizer::state() const {
@@ -121,6 +132,8 @@ void Optimizer::load(const std::map<std::string, torch::Tensor>& state) {
       take("first", slot.first, true);
       take("second", slot.second, true);
       take("steps", slot.steps, false);
+      if (options_.optimizer == "adamw" && (slot.first.defined() != slot.second.defined() || slot.first.defined() != slot.steps.defined()))
+        core::fail(core::Exit::bad_data, "optimizer state of '{}' is incomplete", name);
     }
   if (used != state.size())
     core::fail(core::Exit::bad_data, "optimizer state holds {} tensors of which only {} belong to this network", state.size(), used);

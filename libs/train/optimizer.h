@@ -26,6 +26,7 @@ struct OptimizerOptions {
   double momentum = 0.9;                              ///< SGD and LARS
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  ///< AdamW
   double trust = 0.001;                               ///< LARS (You et al. 2017)
+  std::string lars_norm = "separate";                 ///< its denominator: |g| + wd |w| (LARC, as SwAV), or "joint": |g + wd w| (SimCLR, BYOL)
   bool exclude_1d = true;                             ///< no weight decay (and no trust ratio) for norms and biases
   void describe(core::Options& options);
 };
@@ -42,9 +43,11 @@ class Optimizer {
   void zero_grad();
   /// Named state tensors ("first/<parameter>" momentum or first moment, "second/...", "steps/..."), by reference.
   [[nodiscard]] std::map<std::string, torch::Tensor> state() const;
-  /// Error: bad_data when a tensor is missing or does not fit.
+  /// A parameter of which `state` knows nothing starts afresh. Error: bad_data for tensors that do not fit, belong to no parameter, or are
+  /// only a part of a parameter's state.
   void load(const std::map<std::string, torch::Tensor>& state);
-  [[nodiscard]] const std::vector<ParameterGroup>& groups() const { return groups_; }
+  /// All that it trains.
+  [[nodiscard]] std::vector<torch::Tensor> parameters() const;
 
  private:
   struct Slot {  ///< state of one parameter; tensors are made at its first update

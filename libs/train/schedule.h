@@ -19,8 +19,6 @@ struct Progress {
 
 /// Half a cosine from `from` (share 0) to `to` (share 1).
 double cosine(double from, double to, double share);
-/// Linear from `from` to `to` over the first `epochs`, then `to`.
-double ramp(double from, double to, double epochs, const Progress& progress);
 /// Linear warm-up from `start` (step 0 already gets the first increment) to `peak` over `warmup_epochs`, then half a cosine down to `end`.
 double warmup_cosine(double start, double peak, double end, double warmup_epochs, const Progress& progress);
 

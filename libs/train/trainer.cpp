@@ -55,7 +55,7 @@ class Trainer {
   manifest::Model train();
 
  private:
-  void restore();
+  void restore(const std::optional<CheckpointState>& state);
   void epoch(std::int64_t number);
   /// False when the run went back to a checkpoint instead of on.
   bool update(std::int64_t number);
@@ -63,6 +63,7 @@ class Trainer {
   bool gradients_usable(double loss);
   bool roll_back_or_fail();
   [[nodiscard]] std::uint64_t data_seed() const;
+  [[nodiscard]] EmbedOptions embed_options() const;
   void log_step(const Outcome& outcome, double loss, double lr);
   void finish_epoch(std::int64_t number);
   void checkpoint();
@@ -145,10 +146,10 @@ Trainer::Trainer(Run& run, const RunFolder& folder)
                                        options_.seed);
 }
 
-/// Takes over everything from the newest checkpoint, or starts afresh.
-void Trainer::restore() {
+/// Takes over everything from a checkpoint, or starts afresh.
+void Trainer::restore(const std::optional<CheckpointState>& state) {
   std::int64_t metrics_bytes = 0, timings_bytes = 0;
-  if (const auto state = checkpoints_.newest()) {
+  if (state) {
     std::map<std::string, torch::Tensor> method, optimizer;
     for (const auto& [name, tensor] : state->tensors) {
       const auto slash = name.find('/');
@@ -163,13 +164,13 @@ void Trainer::restore() {
     scale_age_ = state->facts.at("scale_age").get<std::int64_t>();
     epoch_loss_ = state->facts.at("epoch_loss").get<double>();
     epoch_steps_ = state->facts.at("epoch_steps").get<std::int64_t>();
-    seconds_before_ = state->facts.at("seconds").get<double>();
-    non_finite_ = state->facts.at("non_finite").get<int>();
-    rollbacks_ = state->facts.at("rollbacks").get<int>();
-    fruitless_ = state->facts.at("fruitless").get<int>();
-    fault_step_ = state->facts.at("fault_step").get<std::int64_t>();
+    if (!metrics_) seconds_before_ = state->facts.at("seconds").get<double>();  // this process's own seconds count from its start
+    non_finite_ = state->facts.value("non_finite", 0);
+    rollbacks_ = state->facts.value("rollbacks", 0);
+    fruitless_ = state->facts.value("fruitless", 0);
+    fault_step_ = state->facts.value("fault_step", std::int64_t{0});
     std::vector<data::BadItem> bad;
-    for (const auto& item : state->facts.at("bad_items")) bad.push_back({item.at(0), item.at(1), item.at(2), item.at(3)});
+    for (const auto& item : state->facts.value("bad_items", json::array())) bad.push_back({item.at(0), item.at(1), item.at(2), item.at(3)});
     loader_->add_bad_items(bad);
     core::log_info("going on from step {} of {}", progress_.step, progress_.total_steps);
   }
@@ -185,6 +186,7 @@ void Trainer::checkpoint() {
   for (const auto& item : loader_->bad_items()) bad.push_back({item.sample, item.source, item.name, item.reason});
   CheckpointState state;
   state.step = progress_.step;
+  state.suspect = non_finite_ > 0;
   for (const auto& [name, tensor] : nn::named_state(method_)) state.tensors.emplace("method/" + name, tensor);
   for (const auto& [name, tensor] : optimizer_->state()) state.tensors.emplace("optimizer/" + name, tensor);
   state.facts = {{"metrics_bytes", metrics_->sync()},
@@ -233,9 +235,8 @@ torch::Tensor Trainer::forward_backward(const data::Batch& batch, Outcome& outco
 /// Unscales fp16 gradients; false when the update must be skipped.
 bool Trainer::gradients_usable(double loss) {
   std::vector<torch::Tensor> grads;
-  for (const auto& group : optimizer_->groups())
-    for (const auto& [name, parameter] : group.parameters)
-      if (parameter.grad().defined()) grads.push_back(parameter.grad());
+  for (const auto& parameter : optimizer_->parameters())
+    if (parameter.grad().defined()) grads.push_back(parameter.grad());
   const bool scaled = options_.precision == "fp16";
   if (scaled && !grads.empty()) torch::_foreach_mul_(grads, 1.0 / loss_scale_);
   const bool finite_gradient = grads.empty() || std::isfinite(torch::stack(torch::_foreach_norm(grads)).sum().item<double>());
@@ -261,6 +262,15 @@ bool Trainer::gradients_usable(double loss) {
   return false;
 }
 
+/// Images are read for the kNN and for hooks as they are for the batches.
+EmbedOptions Trainer::embed_options() const {
+  EmbedOptions options;
+  options.workers = run_.loader.workers;
+  options.on_bad = run_.loader.on_bad;
+  options.max_bad = run_.loader.max_bad;
+  return options;
+}
+
 /// The seed of what a run that went back must not do again: the same batches with the same noise would end in the same fault.
 std::uint64_t Trainer::data_seed() const { return options_.seed + 0x9E3779B97F4A7C15 * static_cast<std::uint64_t>(rollbacks_); }
 
@@ -268,14 +278,15 @@ std::uint64_t Trainer::data_seed() const { return options_.seed + 0x9E3779B97F4A
 bool Trainer::roll_back_or_fail() {
   constexpr int patience = 5, most_fruitless = 2;
   if (non_finite_ < patience) return false;
-  if (fruitless_ == most_fruitless || !checkpoints_.newest())
+  const auto clean = checkpoints_.newest_clean();
+  if (fruitless_ == most_fruitless || !clean)
     core::fail(core::Exit::bad_data,
                "the loss or its gradient stays non-finite at step {} (after {} returns to a checkpoint). Usual causes: learning rate {:.4g} "
                "too high for this batch, fp16 overflow (try --precision bf16), or images that are all the same",
                progress_.step, fruitless_, peak_lr_);
   const int rollbacks = rollbacks_ + 1, fruitless = fruitless_ + 1;
   const std::int64_t fault = progress_.step;
-  restore();
+  restore(clean);
   core::log_warning("step {}: {} updates in a row were not finite; going back to step {}, and on from there with other batches", fault,
                     patience, progress_.step);
   rollbacks_ = rollbacks;
@@ -289,7 +300,7 @@ bool Trainer::update(std::int64_t number) {
   // A step's own random numbers depend on (seed, step) alone, so a resumed run draws the same ones.
   core::Rng step_rng(data_seed(), core::Stream::step, static_cast<std::uint64_t>(progress_.step));
   torch::manual_seed(step_rng.bits64() >> 1);
-  optimizer_->zero_grad();
+  method_.zero_grad();  // of every parameter, those that the optimizer does not train too
   statistics_->keep();
   Outcome outcome;
   double loss = 0;
@@ -302,7 +313,7 @@ bool Trainer::update(std::int64_t number) {
   const double lr = warmup_cosine(options_.warmup_lr, peak_lr_, options_.min_lr, options_.warmup_epochs, progress_);
   if (gradients_usable(loss)) {
     method_.after_backward(progress_);
-    if (options_.clip > 0) torch::nn::utils::clip_grad_norm_(method_.parameters(), options_.clip);
+    if (options_.clip > 0) torch::nn::utils::clip_grad_norm_(optimizer_->parameters(), options_.clip);
     const double decay =
         options_.weight_decay_end < 0 ? options_.weight_decay : cosine(options_.weight_decay, options_.weight_decay_end, progress_.share());
     optimizer_->step(lr, peak_lr_, decay);
@@ -311,6 +322,7 @@ bool Trainer::update(std::int64_t number) {
     ++epoch_steps_;
   } else {
     statistics_->restore();  // an update that is skipped leaves nothing behind
+    method_.after_skip(progress_);
   }
   ++progress_.step;
   if (progress_.step % options_.log_every == 0) log_step(outcome, loss, lr);
@@ -358,8 +370,7 @@ void Trainer::epoch(std::int64_t number) {
     EpochContext context;
     context.progress = progress_;
     context.embed_all = [&](nn::Backbone& network, const std::string& layer, const std::string& stage) {
-      EmbedOptions embedding;
-      embedding.workers = run_.loader.workers;
+      EmbedOptions embedding = embed_options();
       embedding.layer = layer;
       embedding.progress = true;
       embedding.title = stage;
@@ -399,7 +410,7 @@ void Trainer::finish_epoch(std::int64_t number) {
   if (knn_ && knn_->usable() && ((number + 1) % options_.knn_every == 0 || last)) {
     const double begin = core::monotonic_seconds();
     const auto result = knn_->evaluate(*method_.backbone(), set_.normalisation(), method_.views(set_.image()).at(0).recipe.size, device_,
-                                       run_.loader.workers);
+                                       embed_options());
     line["knn"] = result.accuracy;
     line["effective_rank"] = result.effective_rank;
     line["feature_spread"] = result.spread;
@@ -466,7 +477,7 @@ manifest::Model Trainer::export_model() {
 }
 
 manifest::Model Trainer::train() {
-  restore();
+  restore(checkpoints_.newest());
   core::log_info("{}: {} images, {} epochs of {} steps, batch {}{}, learning rate {:.4g} ({} x {} / {}), {}", run_.method, set_.samples(),
                  options_.epochs, progress_.steps_per_epoch, options_.batch,
                  options_.accumulate > 1 ? fmt::format(" x {}", options_.accumulate) : "", peak_lr_, options_.lr,
@@ -475,7 +486,7 @@ manifest::Model Trainer::train() {
   bar_->advance(progress_.step);
   while (progress_.step < progress_.total_steps) epoch(progress_.epoch());
   bar_->finish();
-  checkpoint();  // a later run with more epochs can start from here
+  checkpoint();  // what is exported can be written again from here
   return export_model();
 }
 

@@ -67,8 +67,8 @@ TEST_CASE("dino: the centre of an update of several batches takes the mean of th
   const torch::Tensor a = centre_of({views()}), b = centre_of({other()}), both = centre_of({views(), other()});
   CHECK_FALSE(torch::allclose(a, b));
   CHECK(torch::allclose(both, (a + b) / 2, 1e-4, 1e-7));
-  built.step(other());  // skipped: no after_update
-  ++built.progress.step;
+  built.step(other());
+  built.method->after_skip(built.progress);
   CHECK(torch::allclose(centre_of({views()}), a, 1e-4, 1e-7));
 }
 

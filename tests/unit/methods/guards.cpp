@@ -2,6 +2,7 @@
 #include "unit/methods/runs.h"
 
 #include "core/signals.h"
+#include "data/source.h"
 
 #include <cmath>
 #include <limits>
@@ -110,6 +111,38 @@ TEST_CASE("a streak of non-finite updates goes back to a checkpoint, and on from
   train::pretrain(rest);
   CHECK(test::text_of(folder.path() / "weights.safetensors") == test::text_of(stopped.path() / "weights.safetensors"));
   CHECK(test::text_of(folder.path() / "metrics.jsonl") == test::text_of(stopped.path() / "metrics.jsonl"));
+}
+
+TEST_CASE("stopped amid a streak, a run goes back to the same place as an uninterrupted one, not to what it saved when it was stopped") {
+  Folder whole, stopped;
+  auto run = faulty_run(whole, {.calls = {4, 5, 6, 7, 8}});
+  train::pretrain(run);
+  auto part = faulty_run(stopped, {.calls = {4, 5}});
+  part.stop_after_step = 6;
+  CHECK_THROWS_AS(train::pretrain(part), core::Error);
+  core::request_stop(0);
+  auto rest = faulty_run(stopped, {.calls = {0, 1, 2}});
+  train::pretrain(rest);
+  CHECK(test::text_of(whole.path() / "weights.safetensors") == test::text_of(stopped.path() / "weights.safetensors"));
+  CHECK(test::text_of(whole.path() / "metrics.jsonl") == test::text_of(stopped.path() / "metrics.jsonl"));
+}
+
+TEST_CASE("an image that cannot be decoded is passed over by the online kNN too") {
+  Folder folder, images;
+  for (const std::string name : {"a", "b"})
+    for (int i = 0; i < 24; ++i) {
+      data::Image image(28, 28, 1);
+      for (std::size_t p = 0; p < image.pixels.size(); ++p) image.pixels[p] = static_cast<std::uint8_t>(p * (name == "a" ? 3 : 7) + 11 * i);
+      core::write_atomically(images.path() / "train" / name / fmt::format("{:02}.png", i), data::encode_png(image));
+    }
+  core::write_atomically(images.path() / "train" / "a" / "05.png", std::string_view("\x89PNG\r\n\x1a\nbroken"));
+  auto run = test::make_run("simclr", folder.path(),
+                            {{"images", 0}, {"batch", 16}, {"view-size", 28}, {"knn-every", 1}, {"on-bad", "skip"}, {"max-bad", 0.1}});
+  run.dataset = data::describe("folder", images.path());
+  const auto model = train::pretrain(run);
+  REQUIRE(model.training.contains("bad_items"));
+  CHECK(model.training.at("bad_items").size() == 1);
+  CHECK(test::contains(test::text_of(folder.path() / "metrics.jsonl"), "\"knn\""));
 }
 
 TEST_CASE("faults that do not end end the run, with the step and the likely causes") {

@@ -101,13 +101,14 @@ TEST_CASE("queue: takes no gradient, is saved with its module, refuses other wid
 
 TEST_CASE("queue: staged rows enter at the commit; those of a step that never came to it do not") {
   nn::Queue queue(6, 1);
-  queue.stage(torch::full({2, 1}, 10.0), 0);
+  queue.stage(torch::full({2, 1}, 10.0));
   CHECK(queue.filled() == 0);
-  queue.stage(torch::full({1, 1}, 11.0), 0);  // a second batch of the same step
+  queue.stage(torch::full({1, 1}, 11.0));  // a second batch of the same step
   queue.commit();
   CHECK(queue.filled() == 3);
-  queue.stage(torch::full({2, 1}, 20.0), 1);  // skipped
-  queue.stage(torch::full({2, 1}, 30.0), 2);
+  queue.stage(torch::full({2, 1}, 20.0));
+  queue.discard();  // skipped
+  queue.stage(torch::full({2, 1}, 30.0));
   queue.commit();
   queue.commit();  // nothing is there any more
   CHECK(queue.newest_first().flatten().equal(torch::tensor({30.0F, 30.0F, 11.0F, 10.0F, 10.0F})));

@@ -69,6 +69,22 @@ TEST_CASE("checkpoints: a damaged one is set aside, neither counted among those 
   CHECK_FALSE(fs::exists(folder.path() / "step-0000000001"));
 }
 
+TEST_CASE("checkpoints: one written amid faults is gone on from, but never gone back to, and does not push the last clean one out") {
+  const test::Folder folder;
+  const train::Checkpoints checkpoints(folder.path(), 1);
+  checkpoints.save(state_at(1));
+  auto suspect = state_at(2);
+  suspect.suspect = true;
+  checkpoints.save(suspect);
+  CHECK(checkpoints.newest()->step == 2);
+  CHECK(checkpoints.newest()->suspect);
+  CHECK(checkpoints.newest_clean()->step == 1);
+  checkpoints.save(state_at(3));
+  CHECK(checkpoints.newest_clean()->step == 3);
+  CHECK_FALSE(fs::exists(folder.path() / "step-0000000001"));
+  CHECK_FALSE(fs::exists(folder.path() / "step-0000000002"));
+}
+
 TEST_CASE("records are cut back to what a checkpoint remembers, and refuse to be shorter") {
   const test::Folder folder;
   const fs::path path = folder.path() / "metrics.jsonl";
