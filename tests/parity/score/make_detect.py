@@ -4,9 +4,10 @@
   make_detect.py > detect.json                       the fixture (needs pycocotools 2.0.11, lvis 0.5.3, numpy)
   make_detect.py --against BIN --cases N [--seed S]  compares the program BIN (lvis-detect) with them on N problems
 """
-import argparse, contextlib, copy, io, json, os, subprocess, sys, tempfile
+import argparse, contextlib, copy, io, json, logging, os, subprocess, sys, tempfile
 import numpy as np
 np.float = float  # lvis 0.5.3 was written for an older NumPy
+logging.disable(logging.WARNING)
 from pycocotools import mask as mask_utils
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
