@@ -22,7 +22,7 @@ struct Evaluation {
   std::vector<std::uint32_t> limits;
   std::vector<double> sigmas;
 };
-/// The official rules of a protocol for these results. Errors: usage (LVIS has no keypoints); bad_data (the first result has no shape).
+/// The official rules of a protocol for these results. Error: bad_data (the first result has no shape).
 Evaluation official_evaluation(const GroundTruth& truth, const Results& results, Scored scored, const std::vector<double>& sigmas);
 /// True when the corrected figures are others for more than the 2^-52 in the denominator.
 bool corrections_matter(const Evaluation& official, const GroundTruth& truth);

@@ -113,6 +113,8 @@ class TruthReader {
   GroundTruth finish(const std::string& protocol) {
     const bool federated = std::any_of(images_.begin(), images_.end(), [](const RawImage& image) { return image.has_absent; });
     out_.protocol = protocol == "lvis" || (protocol == "auto" && federated) ? Protocol::lvis : Protocol::coco;
+    if (out_.protocol == Protocol::lvis && scored_ == Scored::keypoints)
+      core::fail(core::Exit::usage, "--type keypoints: LVIS has none; --protocol coco scores them");
     finish_categories();
     finish_images();
     finish_annotations();

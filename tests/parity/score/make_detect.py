@@ -229,7 +229,7 @@ def main():
         sys.exit(1 if compare(args.against, args.cases, args.seed) else 0)
     rng = np.random.default_rng(20)
     cases = [scored_case(rng, protocol=protocol, kind=kind) for protocol, kind in
-             [('coco', 'box'), ('coco', 'mask'), ('coco', 'keypoints'), ('lvis', 'box'), ('lvis', 'mask')] for _ in range(12)]
+             [('coco', 'box'), ('coco', 'mask'), ('coco', 'keypoints'), ('lvis', 'box'), ('lvis', 'mask')] for _ in range(7)]
     cases += [scored_case(rng, protocol=protocol, kind='box', big=True) for protocol in ('coco', 'lvis')]
     print('[' + ',\n'.join(json.dumps(case, separators=(',', ':')) for case in cases) + ']')
 

@@ -96,7 +96,8 @@ TEST_CASE("curves: the envelope at each recall level, over all detections and no
       verdict.wrong = static_cast<std::uint16_t>(random() & 0x3ff & ~verdict.right);
       for (int t = 0; t < m::iou_thresholds; ++t) rights[static_cast<std::size_t>(t)] += verdict.right >> t & 1;
     }
-    const std::int64_t truths = 1 + *std::max_element(rights.begin(), rights.end()) + static_cast<std::int64_t>(random() % 3) - (count > 0 ? 1 : 0);
+    const std::int64_t truths =
+        1 + *std::max_element(rights.begin(), rights.end()) + static_cast<std::int64_t>(random() % 3) - (count > 0 ? 1 : 0);
     if (truths < 1) continue;
     const m::Curve curve = m::curve_of(verdicts, truths);
     for (int t = 0; t < m::iou_thresholds; ++t) {
@@ -132,7 +133,8 @@ TEST_CASE("thresholds and means are NumPy's") {
   CHECK(m::recall_level(7) == 7 * 0.01);
   CHECK(std::isnan(m::numpy_mean({})));
   // numpy.mean of 1 / (i + 1), of 5, 100 and 1000 values: NumPy 2.4.
-  for (const auto& [count, expected] : {std::pair<std::size_t, double>{5, 0x1.d3a06d3a06d3ap-2}, {100, 0x1.a8f330fce2bdbp-5}, {1000, 0x1.ea915c8a8db3dp-8}}) {
+  for (const auto& [count, expected] :
+       {std::pair<std::size_t, double>{5, 0x1.d3a06d3a06d3ap-2}, {100, 0x1.a8f330fce2bdbp-5}, {1000, 0x1.ea915c8a8db3dp-8}}) {
     std::vector<double> values(count);
     for (std::size_t i = 0; i < count; ++i) values[i] = 1.0 / static_cast<double>(i + 1);
     CHECK(m::numpy_mean(values) == expected);
