@@ -9,19 +9,19 @@ int main(int argc, char** argv) {
       .name = "lvis-detect",
       .purpose =
           "Scores detections, of any program, by the protocols of LVIS (federated AP; APr, APc, APf) and COCO: boxes, masks, keypoints. "
-          "Reads the official "
-          "JSON files of any size in bounded memory. The figures are those of the official programs (lvis 0.5.3, pycocotools 2.0.11), edge "
-          "cases included:\n"
-          "  LVIS keeps the best 300 results of an image over all categories, COCO 100 (keypoints 20) per image and category; ties: file "
-          "order, then\n"
-          "  image id. LVIS leaves out ground truth and results without area. Categories that the ground truth lacks take no part.\n"
-          "Three rules of theirs are plain faults; --corrected gives the figures without them under names of their own:\n"
-          "  - the areas of results, for APs/APm/APl, come from the bbox of each wherever the first result has one, whatever is scored;\n"
-          "  - a ground truth with id 0 uses up its match, but the result stays wrong;\n"
-          "  - a perfect precision is 0.9999999999999998.\n"
-          "They also stumble over an empty list of results (here: nothing was found, AP 0) and accept NaN as a score (refused here). Where "
-          "they print -1, "
-          "for want of ground truth, the value is null.",
+          "Reads the "
+          "official JSON files of any size in bounded memory. The figures are those of the official programs (lvis 0.5.3, pycocotools "
+          "2.0.11), edge "
+          "cases included: LVIS keeps the best 300 results of an image over all categories, COCO 100 (keypoints 20) per image and "
+          "category; equal scores "
+          "count in the order of image ids, then of the file; LVIS leaves out what has no area; results of categories that the ground "
+          "truth lacks take no "
+          "part; where a figure has no ground truth (-1 there) it is null.\n"
+          "Three of their rules are plain faults, and --corrected gives the figures without them under names of their own:\n"
+          "  1. the areas of results, for APs, APm and APl, come from each bbox where the first result has one, whatever is scored\n"
+          "  2. a ground truth with id 0 uses up its match, but the result stays wrong\n"
+          "  3. a perfect precision is 0.9999999999999998\n"
+          "They stumble over an empty list of results, which is AP 0 here, and accept NaN as a score, which is refused here.",
       .usage = "lvis-detect score --ground-truth FILE [options] [RESULTS.json|PREDICTIONS.json|-]",
       .examples = {"lvis-detect score --ground-truth lvis_v1_val.json --type mask results.json > metrics.json",
                    "lvis-detect score --ground-truth person_keypoints_val2017.json --type keypoints results.json",
@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
     options.describe(line.options());
     job.describe(line.options());
     line.parse();
-    if (verb != "score") core::fail(core::Exit::usage, "'{}' is no verb of lvis-detect: score", verb);
+    if (verb != "score") core::fail(core::Exit::usage, "'{}' is no verb of lvis-detect (usage: {})", verb, line.info().usage);
     job.start();
     job.finish(line, score::score_detections(options, line.input(), job.threads()));
   });

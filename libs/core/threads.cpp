@@ -5,6 +5,7 @@
 #include <atomic>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -36,7 +37,11 @@ void parallel_for(std::int64_t count, std::int64_t grain, int threads, const std
   };
   {
     std::vector<std::jthread> helpers;
-    for (std::int64_t i = 1; i < std::min<std::int64_t>(threads, chunks); ++i) helpers.emplace_back(work);
+    try {
+      for (std::int64_t i = 1; i < std::min<std::int64_t>(threads, chunks); ++i) helpers.emplace_back(work);
+    } catch (const std::system_error&) {
+      // No room for another stack (a bound on the memory): fewer threads do the same work.
+    }
     work();
   }
   if (error) std::rethrow_exception(error);

@@ -6,11 +6,14 @@
 #include "score/detect_evaluate.h"
 #include "score/detect_rows.h"
 
+#include <algorithm>
 #include <future>
 
 namespace selfsight::score {
 
 namespace {
+
+constexpr std::uint64_t memory_of_thread = std::uint64_t{64} << 20;
 
 namespace fs = manifest::fs;
 using core::Exit;
@@ -55,8 +58,6 @@ Scored scored_of(const std::string& type) { return type == "mask" ? Scored::mask
 
 }  // namespace
 
-DetectOptions::DetectOptions() : sigmas(metrics::coco_sigmas()) {}
-
 void DetectOptions::describe(core::Options& options) {
   options.add("ground-truth", &ground_truth, "annotations in the format of LVIS (v0.5, v1) or COCO (instances, person keypoints)")
       .letter('g')
@@ -65,13 +66,19 @@ void DetectOptions::describe(core::Options& options) {
   options.add("protocol", &protocol, "auto: lvis where the images of the ground truth have neg_category_ids, else coco")
       .choices({"auto", "lvis", "coco"});
   options.add("corrected", &corrected, "also the figures without the faults named above, as \"AP (corrected)\" and so on");
-  options.add("oks-sigmas", &sigmas, "keypoints: the standard deviation of each point, relative to the object's scale").range(1e-9);
+  options
+      .add("oks-sigmas", &sigmas,
+           "keypoints: the standard deviation of each point, relative to the object's scale; none: those of COCO's 17")
+      .range(1e-9);
   options.add("subject", &subject, "whose results these are, for tables that compare").metavar("NAME");
 }
 
 manifest::Metrics score_detections(const DetectOptions& options, const std::string& input, int threads) {
   if (options.ground_truth.empty()) fail(Exit::usage, "say with --ground-truth FILE what the results are compared with");
   const Scored scored = scored_of(options.type);
+  const bool coco_points = options.sigmas.empty();
+  if (const std::uint64_t bound = core::memory_bound(); bound > 0)  // each thread takes its share, if only for its stack
+    threads = static_cast<int>(std::clamp<std::uint64_t>(bound / memory_of_thread, 1, static_cast<std::uint64_t>(threads)));
   const Input source = find_results(input);
   const GroundTruth truth = read_ground_truth(options.ground_truth, options.protocol, scored);
   core::log_info("{}: {} images, {} categories, {} annotations ({})", truth.file->name(), truth.images.size(), truth.categories.size(),
@@ -80,7 +87,8 @@ manifest::Metrics score_detections(const DetectOptions& options, const std::stri
 
   // A second thread, where there is one, takes the digest meanwhile.
   PagedText hashed(source.path);
-  auto digest = std::async(threads > 1 ? std::launch::async : std::launch::deferred, [&] { return hashed.digest(); });
+  const auto when = threads > 1 ? std::launch::async | std::launch::deferred : std::launch::deferred;
+  auto digest = std::async(when, [&] { return hashed.digest(); });
   const Results results = read_results(source.path, truth);
   if (results.entries.empty()) core::log_warning("{}: no results at all", results.file->name());
   if (results.unknown > 0) core::log_warning("{} results are of categories that the ground truth lacks and take no part", results.unknown);
@@ -94,7 +102,7 @@ manifest::Metrics score_detections(const DetectOptions& options, const std::stri
   out.inputs.push_back({{"kind", "ground truth"}, {"path", truth.file->name()}, {"digest", truth.file->digest()}});
   out.inputs.push_back({{"kind", "results"}, {"path", results.file->name()}, {"digest", results_digest}});
 
-  const Evaluation official = official_evaluation(truth, results, scored, options.sigmas);
+  const Evaluation official = official_evaluation(truth, results, scored, coco_points ? metrics::coco_sigmas() : options.sigmas);
   const auto add = [&](const Evaluation& rules) {
     const Evaluated evaluated = evaluate(truth, results, rules, threads);
     if (evaluated.other_size > 0 && !rules.corrected)

@@ -11,10 +11,9 @@ namespace selfsight::score {
 
 struct DetectOptions {
   std::string ground_truth, protocol = "auto", type = "box", subject;
-  std::vector<double> sigmas;
+  std::vector<double> sigmas;  ///< of keypoints; empty: COCO's 17
   bool corrected = false;
 
-  DetectOptions();
   void describe(core::Options& options);
 };
 

@@ -53,8 +53,9 @@ struct GroundTruth {
   std::vector<std::size_t> first;         ///< annotations of image i: [first[i], first[i + 1])
   std::int64_t unknown = 0;               ///< annotations left out so
 };
-/// `protocol`: "auto" takes LVIS where images have neg_category_ids, else COCO. Errors: usage (LVIS has no keypoints); no_input; bad_data with file and JSON pointer: what
-/// the official programs would stumble over, and annotation ids that come twice (of which they take the last, twice).
+/// `protocol`: "auto" takes LVIS where images have neg_category_ids, else COCO. Errors: usage (LVIS has no keypoints); no_input; bad_data
+/// with file and JSON pointer: what the official programs would stumble over, and annotation ids that come twice (of which they take the
+/// last, twice).
 GroundTruth read_ground_truth(const core::fs::path& path, const std::string& protocol, Scored scored);
 
 /// A detection's entry in the index of a results file.

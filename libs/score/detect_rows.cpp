@@ -117,6 +117,8 @@ void add_rows(manifest::Metrics& metrics, const GroundTruth& truth, const Result
                     {"most detections", rules.limits[figure.limit]},
                     {"most detections per", lvis ? "image" : "image and category"},
                     {"results", results.entries.size()}};
+    if (rules.scored == Scored::keypoints)
+      row.protocol["sigmas"] = rules.sigmas == metrics::coco_sigmas() ? Json("COCO") : Json(rules.sigmas);
     if (results.unknown > 0) row.protocol["results of unknown categories"] = results.unknown;
     if (evaluated.other_size > 0) row.protocol["masks of another size than their image"] = evaluated.other_size;
     if (scored == 0) row.protocol["reason"] = "no ground truth (the official program prints -1)";

@@ -3,7 +3,7 @@
   make_detections.py FOLDER IMAGES DETECTIONS [LVIS.json]
 
 Writes truth.json, box.json and mask.json. With a file of LVIS its images are repeated under new ids; without one, images of polygons are made up:
-12 objects an image, categories by Zipf's law. Up to DETECTIONS results an image: objects moved and resized, two of three under the right category.
+12 objects an image, categories by Zipf's law. DETECTIONS results an image: objects moved and resized, two of three under the right category.
 """
 import json, sys
 import numpy as np
@@ -73,7 +73,7 @@ for n, (w, h, objects, absent, incomplete, categories) in enumerate(repeated(sys
     if not candidates:
         continue
     others = absent + [category for category, _ in objects]
-    for score in rng.random(int(rng.integers(detections // 2, detections + 1)) if detections < 1000 and len(sys.argv) <= 5 else detections):
+    for score in rng.random(detections):
         category, box, counts = candidates[rng.integers(len(candidates))]
         if rng.random() < .33:
             category = others[rng.integers(len(others))]
