@@ -12,7 +12,7 @@ namespace selfsight::metrics {
 namespace {
 
 constexpr double fineness = 5;        // of the grid that polygons are drawn on
-constexpr double farthest = 4e8;      // so that `fineness` times a coordinate fits into 31 bits
+constexpr double farthest = 1e7;      // of a coordinate: steps are 31 bits, and they take time
 constexpr int first_difference = 3;   // counts before this one are stored as they are
 constexpr char first_character = 48;  // the text form uses characters 48 to 111
 

@@ -37,7 +37,7 @@ void check_rle(const Rle& rle);
 
 /// Draws one polygon (x, y, x, y ...; an odd number at the end is left out) as pycocotools does: corners on a grid five times as fine,
 /// edges by stepping along the longer axis, a column's border where the outline crosses the column's centre. Crossings cancel, so
-/// a figure that crosses itself has holes. Error: bad_data for a corner beyond 4e8 pixels, which that program cannot count.
+/// a figure that crosses itself has holes. Error: bad_data for a corner beyond 1e7 pixels.
 Rle rle_of_polygon(std::span<const double> corners, std::uint32_t height, std::uint32_t width);
 /// The pixels in any of the masks, all of one size. Error: internal for no masks or sizes that differ.
 Rle rle_union(std::span<const Rle> masks);

@@ -64,7 +64,7 @@ bool read_shape_field(JsonScan& scan, std::string_view key, Shape& shape) {
 struct RawImage {
   TruthImage image;
   std::vector<std::int64_t> absent, incomplete;
-  bool has_absent = false, has_incomplete = false;
+  bool has_absent = false, has_incomplete = false, has_height = false, has_width = false;
   std::int64_t item = 0;
 };
 struct RawCategory {
@@ -151,9 +151,11 @@ class TruthReader {
       } else if (key == "height") {
         scan.place.field = "height";
         raw.image.height = read_side(scan);
+        raw.has_height = true;
       } else if (key == "width") {
         scan.place.field = "width";
         raw.image.width = read_side(scan);
+        raw.has_width = true;
       } else if (key == "neg_category_ids") {
         scan.place.field = "neg_category_ids";
         raw.absent = read_ids(scan);
@@ -270,6 +272,8 @@ class TruthReader {
     sort_unique(images_, [](const RawImage& raw) { return raw.image.id; });
     for (RawImage& raw : images_) {
       const Place place{"images", raw.item, ""};
+      if (scored_ == Scored::mask && !raw.has_height) lacks(*out_.file, place, "height");
+      if (scored_ == Scored::mask && !raw.has_width) lacks(*out_.file, place, "width");
       if (out_.protocol == Protocol::lvis) {
         if (!raw.has_absent) lacks(*out_.file, place, "neg_category_ids");
         if (!raw.has_incomplete) lacks(*out_.file, place, "not_exhaustive_category_ids");

@@ -25,7 +25,7 @@ struct Shape {
 
 struct TruthImage {
   std::int64_t id = 0;
-  std::uint32_t height = 0, width = 0;  ///< 0 where the file does not say
+  std::uint32_t height = 0, width = 0;  ///< for masks; 0 where the file does not say
   /// Categories, by index and sorted, that are known to be absent, and those whose annotation is not complete (LVIS).
   std::vector<std::uint32_t> absent, incomplete;
 };

@@ -334,6 +334,17 @@ TEST_CASE("no results are AP 0, no ground truth is null") {
   CHECK(std::isnan(run(bare, Json::array(), "auto").figures.at("AP")));
 }
 
+TEST_CASE("images and categories that come twice: the last ones hold, as in the official programs") {
+  Json truth = simple_truth({annotation(1, {10, 10, 40, 40})});
+  truth["images"].insert(truth["images"].begin(), truth["images"][0]);
+  truth["images"][0]["not_exhaustive_category_ids"] = Json::array({1});
+  truth["categories"].insert(truth["categories"].begin(), truth["categories"][0]);
+  truth["categories"][0]["frequency"] = "c";
+  const Run mine = run(truth, {result({60, 60, 5, 5}, 0.9), result({10, 10, 40, 40}, 0.5)}, "lvis");
+  CHECK(mine.figures.at("APr") == doctest::Approx(0.5));
+  CHECK(std::isnan(mine.figures.at("APc")));
+}
+
 TEST_CASE("the protocol is told from the ground truth") {
   Json truth = simple_truth({annotation(1, {10, 10, 40, 40})});
   const Items results = {result({10, 10, 40, 40}, 0.5)};
@@ -408,6 +419,10 @@ TEST_CASE("what cannot be scored is refused, with file and place") {
   CHECK(contains(bad_truth(Pointer("/annotations/0/iscrowd"), 2), "/annotations/0/iscrowd: expected 0 or 1"));
   CHECK(contains(bad_truth(Pointer("/annotations/0/area"), "x"), "/annotations/0/area: expected a number, found a string"));
   CHECK(contains(bad_truth(Pointer("/images/0/id"), gone), "/images/0: no 'id'"));
+  for (const char* side : {"height", "width"}) {
+    CHECK(contains(bad_truth(Pointer(std::string("/images/0/") + side), gone, "mask"), std::string("/images/0: no '") + side));
+    CHECK(contains(bad_truth(Pointer(std::string("/images/0/") + side), -1), std::string("/images/0/") + side));
+  }
   CHECK(contains(bad_truth(Pointer("/images/0/not_exhaustive_category_ids"), gone), "/images/0: no 'not_exhaustive_category_ids'"));
   CHECK(contains(bad_truth(Pointer("/images/0/neg_category_ids"), gone, "box", "lvis"), "/images/0: no 'neg_category_ids'"));
   CHECK(contains(bad_truth(Pointer("/categories/1/frequency"), gone), "/categories/1: no 'frequency'"));
