@@ -16,6 +16,9 @@ constexpr double farthest = 1e7;      // of a coordinate: steps are 31 bits, and
 constexpr int first_difference = 3;   // counts before this one are stored as they are
 constexpr char first_character = 48;  // the text form uses characters 48 to 111
 
+/// As a cast does it: what the original rounds by adding a half goes the other way below zero.
+int towards_zero(double value) { return static_cast<int>(value); }
+
 std::uint64_t pixels(std::uint32_t height, std::uint32_t width) { return std::uint64_t{height} * width; }
 
 /// Walks over the runs of ones of a mask, as positions [begin, end) in column order.
@@ -148,7 +151,7 @@ Rle rle_of_polygon(std::span<const double> corners, std::uint32_t height, std::u
   const auto fine = [&](std::size_t index) {
     const double value = corners[index];
     if (!(std::abs(value) <= farthest)) core::fail(core::Exit::bad_data, "a corner at {}", value);
-    return static_cast<int>(fineness * value + .5);  // towards zero, as the original's cast
+    return towards_zero(fineness * value + .5);
   };
   std::vector<std::uint32_t> changes;
   bool started = false;
@@ -183,9 +186,9 @@ Rle rle_of_polygon(std::span<const double> corners, std::uint32_t height, std::u
       const int t = backwards ? steps - d : d;
       // A single point has the slope 0 / 0; the original's cast of it gives the smallest integer, which lies outside of every image.
       if (flat)
-        point(t + x0, dx == 0 ? std::numeric_limits<int>::min() : static_cast<int>(y0 + slope * t + .5));
+        point(t + x0, dx == 0 ? std::numeric_limits<int>::min() : towards_zero(y0 + slope * t + .5));
       else
-        point(static_cast<int>(x0 + slope * t + .5), t + y0);
+        point(towards_zero(x0 + slope * t + .5), t + y0);
     }
   }
   return rle_of_changes(changes, height, width);
