@@ -90,6 +90,7 @@ manifest::Metrics score_detections(const DetectOptions& options, const std::stri
   const auto when = threads > 1 ? std::launch::async | std::launch::deferred : std::launch::deferred;
   auto digest = std::async(when, [&] { return hashed.digest(); });
   const Results results = read_results(source.path, truth);
+  core::log_info("{}: {} results", results.file->name(), results.entries.size());
   if (results.entries.empty()) core::log_warning("{}: no results at all", results.file->name());
   if (results.unknown > 0) core::log_warning("{} results are of categories that the ground truth lacks and take no part", results.unknown);
   const std::string results_digest = digest.get();

@@ -36,14 +36,19 @@ std::vector<std::size_t> categories_of(const GroundTruth& truth, char frequency)
   return out;
 }
 
+/// Precisions of all categories with ground truth at one IoU threshold and recall level.
+void add_precisions(const Evaluated& evaluated, const std::vector<std::size_t>& categories, std::size_t range, int threshold, int level,
+                    std::vector<double>& values) {
+  const std::size_t at = static_cast<std::size_t>(threshold) * recall_levels + static_cast<std::size_t>(level);
+  for (const std::size_t c : categories)
+    if (const CategoryScore& score = evaluated.categories[c]; score.truths[range] > 0) values.push_back(score.curves[range].precision[at]);
+}
+
 /// In the order in which the official programs take the mean: by IoU threshold, recall level, category.
 double mean_precision(const Evaluated& evaluated, const std::vector<std::size_t>& categories, std::size_t range, int first, int last) {
   std::vector<double> values;
   for (int t = first; t <= last; ++t)
-    for (int r = 0; r < recall_levels; ++r)
-      for (const std::size_t c : categories)
-        if (const CategoryScore& score = evaluated.categories[c]; score.truths[range] > 0)
-          values.push_back(score.curves[range].precision[static_cast<std::size_t>(t * recall_levels + r)]);
+    for (int r = 0; r < recall_levels; ++r) add_precisions(evaluated, categories, range, t, r, values);
   return metrics::numpy_mean(values);
 }
 
@@ -147,16 +152,14 @@ void add_breakdowns(manifest::Metrics& metrics, const GroundTruth& truth, const 
   }
 
   std::vector<double> recall;
+  recall.reserve(recall_levels);
   for (int r = 0; r < recall_levels; ++r) recall.push_back(metrics::recall_level(r));
   const auto curve = [&](const std::string& name, char frequency, std::size_t range, int last) {
     const std::vector<std::size_t> categories = categories_of(truth, frequency);
     Json y = Json::array();
     for (int r = 0; r < recall_levels; ++r) {
       std::vector<double> values;
-      for (int t = 0; t <= last; ++t)
-        for (const std::size_t c : categories)
-          if (const CategoryScore& score = evaluated.categories[c]; score.truths[range] > 0)
-            values.push_back(score.curves[range].precision[static_cast<std::size_t>(t * recall_levels + r)]);
+      for (int t = 0; t <= last; ++t) add_precisions(evaluated, categories, range, t, r, values);
       y.push_back(number(metrics::numpy_mean(values)));
     }
     return Json{{"name", name}, {"x", recall}, {"y", std::move(y)}};
