@@ -205,8 +205,8 @@ class ImageMatcher {
     if (rules_.scored == Scored::keypoints)
       return metrics::keypoint_similarity(points_, truth_points_[g], annotation.shape.box, annotation.area, rules_.sigmas);
     // Masks that differ so much in size cannot reach the lowest threshold: no need to look at them.
-    const auto [less, more] = std::minmax(std::uint64_t{mask_area_}, std::uint64_t{truth_mask_areas_[g]});
-    if (!annotation.crowd && 2 * less < more) return 0;
+    const std::uint64_t one = mask_area_, other = truth_mask_areas_[g];
+    if (!annotation.crowd && 2 * std::min(one, other) < std::max(one, other)) return 0;
     return metrics::rle_iou(mask_, truth_masks_[g], annotation.crowd);
   }
 
