@@ -28,7 +28,7 @@ endef
 $(foreach d,$(DATASETS),$(foreach s,$(SEEDS),$(eval $(call arm,$(d),$(s)))))
 
 $(results)/%/linear/metrics.json: $(results)/%/model.json
-	$(RUN) $(BIN)/ssl-linear --protocol knn,few-labels --labels 1%,10% --draws 3 --knn-k 20 --baseline pixels,untrained -o $(@D) $< > /dev/null
+	$(RUN) $(BIN)/ssl-linear --protocol knn,few-labels --labels 1% --draws 3 --knn-k 20 --baseline pixels,untrained -o $(@D) $< > /dev/null
 
 $(results)/report.html: $(foreach a,$(arms),$(results)/$(a)/linear/metrics.json)
 	$(BIN)/ssl-report --force --table $(@D)/table.md -o $@ $^ > /dev/null

@@ -1,11 +1,8 @@
 #include "train/tensors.h"
 
 #include "core/error.h"
-#include "core/threads.h"
 
 #include <dlfcn.h>
-#include <malloc.h>
-#include <limits>
 
 namespace selfsight::train {
 
@@ -24,13 +21,6 @@ torch::Tensor to_tensor(const data::ViewBatch& view, const Normalisation& normal
   };
   const auto mean = per_channel(normalisation.mean), stddev = per_channel(normalisation.stddev);
   return pixels.to(device).to(torch::kFloat32).sub_(mean * 255.0).div_(stddev * 255.0);
-}
-
-void prepare_cpu(std::int64_t threads) {
-  at::set_num_threads(static_cast<int>(threads > 0 ? threads : core::default_threads()));
-  ::mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  ::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
-  ::mallopt(M_TOP_PAD, 64 << 20);
 }
 
 torch::Device open_device(const std::string& name) {
