@@ -229,14 +229,16 @@ std::vector<std::int64_t> single_shot_ranks(const DistanceRow& row, const Sighti
 }
 
 std::vector<double> single_shot_cmc(std::span<const std::vector<std::int64_t>> ranks, std::int64_t depth) {
-  std::vector<double> out(static_cast<std::size_t>(depth));
-  std::int64_t queries = 0;
+  // Every query has as many draws: shares are whole numbers divided once.
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(depth));
+  std::int64_t draws = 0;
   for (const auto& query : ranks) {
-    queries += query.empty() ? 0 : 1;
+    draws += static_cast<std::int64_t>(query.size());
     for (const auto rank : query)
-      for (auto k = rank - 1; k < depth; ++k) out[static_cast<std::size_t>(k)] += 1 / static_cast<double>(query.size());
+      for (auto k = rank - 1; k < depth; ++k) ++counts[static_cast<std::size_t>(k)];
   }
-  for (double& share : out) share /= static_cast<double>(std::max<std::int64_t>(queries, 1));
+  std::vector<double> out;
+  for (const std::int64_t count : counts) out.push_back(static_cast<double>(count) / static_cast<double>(std::max<std::int64_t>(draws, 1)));
   return out;
 }
 

@@ -88,7 +88,7 @@ struct SingleShot {
 /// repeat. Needs approximate values that rank_query has not yet written over.
 std::vector<std::int64_t> single_shot_ranks(const DistanceRow& row, const Sighting& query, const Gallery& gallery,
                                             const SingleShot& options);
-/// Mean CMC over repeats, then over queries that have a match.
+/// Mean CMC over all draws of the queries that have a match; every query must have as many draws.
 std::vector<double> single_shot_cmc(std::span<const std::vector<std::int64_t>> ranks, std::int64_t depth);
 
 }  // namespace selfsight::metrics

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <filesystem>
 #include <cstdlib>
 #include <numeric>
 #include <set>
@@ -90,6 +91,18 @@ Arms find_arms(const std::vector<Metrics>& metrics) {
     }
     return differing.empty() ? method : method + " (" + differing + ")";
   };
+  // Nothing tells scores of no model of ours to be repetitions of one another: where several files say the same of whose they are, each is an
+  // arm of its own, called by its file.
+  const auto scored_name = [&](std::size_t m, const std::string& subject) {
+    const auto has_subject = [&](const Metrics& one) {
+      return model_of(one).value("method", "").empty() &&
+             std::any_of(one.rows.begin(), one.rows.end(), [&](const Row& row) { return row.subject == subject; });
+    };
+    const std::string name = subject.empty() ? metrics[m].tool.value("name", "") : subject;
+    if (std::count_if(metrics.begin(), metrics.end(), has_subject) < 2) return name;
+    const std::filesystem::path file = metrics[m].origin;
+    return fmt::format("{}{}", name.empty() ? "" : name + ", ", (file.parent_path().filename() / file.filename()).string());
+  };
   Arms out;
   const auto add = [&](std::size_t m, const std::string& subject, const std::string& name, bool method) {
     auto it = std::find_if(out.arms.begin(), out.arms.end(), [&](const Arm& arm) { return arm.name == name && arm.method == method; });
@@ -101,7 +114,7 @@ Arms find_arms(const std::vector<Metrics>& metrics) {
       const std::string method = model_of(metrics[m]).value("method", "");
       for (const Row& row : metrics[m].rows) {
         const bool is_method = row.subject == method;
-        if (is_method == methods) add(m, row.subject, is_method && !method.empty() ? name_of(m, method) : row.subject, is_method);
+        if (is_method == methods) add(m, row.subject, method.empty() ? scored_name(m, row.subject) : is_method ? name_of(m, method) : row.subject, is_method);
       }
     }
   }

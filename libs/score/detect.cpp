@@ -70,7 +70,6 @@ void DetectOptions::describe(core::Options& options) {
       .add("oks-sigmas", &sigmas,
            "keypoints: the standard deviation of each point, relative to the object's scale; none: those of COCO's 17")
       .range(1e-9);
-  options.add("subject", &subject, "whose results these are, for tables that compare").metavar("NAME");
 }
 
 manifest::Metrics score_detections(const DetectOptions& options, const std::string& input, int threads) {
@@ -108,7 +107,7 @@ manifest::Metrics score_detections(const DetectOptions& options, const std::stri
     const Evaluated evaluated = evaluate(truth, results, rules, threads);
     if (evaluated.other_size > 0 && !rules.corrected)
       core::log_warning("{} results have masks of another size than their image: they match nothing", evaluated.other_size);
-    add_rows(out, truth, results, rules, evaluated, options.subject);
+    add_rows(out, truth, results, rules, evaluated);
     if (!rules.corrected) add_breakdowns(out, truth, rules, evaluated);
   };
   add(official);

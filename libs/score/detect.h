@@ -10,7 +10,7 @@
 namespace selfsight::score {
 
 struct DetectOptions {
-  std::string ground_truth, protocol = "auto", type = "box", subject;
+  std::string ground_truth, protocol = "auto", type = "box";
   std::vector<double> sigmas;  ///< of keypoints; empty: COCO's 17
   bool corrected = false;
 

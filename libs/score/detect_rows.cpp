@@ -101,12 +101,11 @@ Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); 
 }  // namespace
 
 void add_rows(manifest::Metrics& metrics, const GroundTruth& truth, const Results& results, const Evaluation& rules,
-              const Evaluated& evaluated, const std::string& subject) {
+              const Evaluated& evaluated) {
   const bool lvis = truth.protocol == Protocol::lvis;
   for (const Figure& figure : figures_of(truth, rules)) {
     manifest::Row row;
     row.name = figure.name + (rules.corrected ? " (corrected)" : "");
-    row.subject = subject;
     row.value = value_of(figure, truth, evaluated);
     std::int64_t scored = 0;
     for (const std::size_t c : categories_of(truth, figure.frequency)) scored += evaluated.categories[c].truths[figure.range] > 0 ? 1 : 0;

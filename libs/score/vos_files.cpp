@@ -89,7 +89,10 @@ std::vector<std::string> all_sequences(const fs::path& annotations) {
 VosFiles vos_files(const VosOptions& options, const fs::path& predictions) {
   VosFiles out{.annotations = annotation_folder(options), .sequences = {}};
   std::vector<std::string> names = options.sequences;
+  if (!names.empty() && !options.set.empty()) fail(Exit::usage, "--set and --sequences: give one of them");
   if (names.empty()) names = options.set.empty() ? all_sequences(out.annotations) : listed_sequences(options);
+  for (auto name = names.begin(); name != names.end(); ++name)
+    if (std::find(names.begin(), name, *name) != name) fail(Exit::usage, "--sequences: '{}' is named twice", *name);
   const fs::path root = options.truth;
   const fs::path images = first_folder({root / "JPEGImages" / options.resolution, root / "JPEGImages"});
   for (const std::string& name : names) {

@@ -33,6 +33,23 @@ TEST_CASE("quantiles of Student's t agree with printed tables") {
   CHECK(student_quantile(0.975, 1000) == doctest::Approx(1.962).epsilon(3e-4));
 }
 
+TEST_CASE("scores of no model of ours are never averaged: two files that say the same of whose they are are two arms") {
+  const auto scored = [](const std::string& file, double value, const std::string& type) {
+    Metrics metrics;
+    metrics.tool = {{"name", "lvis-detect"}};
+    metrics.origin = file;
+    metrics.rows = {row("", value, {}, {{"type", type}})};
+    return metrics;
+  };
+  const Comparison two = compare({scored("/a/box.json", 0.7, "box"), scored("/a/mask.json", 1.0, "mask")});
+  REQUIRE(two.arms.size() == 2);
+  CHECK(two.arms[0].name == "lvis-detect, a/box.json");
+  CHECK(summarise(*two.cell(0, 0)).mean == doctest::Approx(0.7));
+  CHECK(summarise(*two.cell(1, 0)).mean == doctest::Approx(1.0));
+  const Comparison one = compare({scored("/a/box.json", 0.7, "box")});
+  CHECK(one.arms.at(0).name == "lvis-detect");
+}
+
 TEST_CASE("paired draws: the difference, its standard error and interval are those of the single differences") {
   const Cell a{{{0, "", 75, {74, 75, 76, 73, 77}}}, ""}, b{{{0, "", 69, {69, 69, 71, 66, 70}}}, ""};
   const Difference d = difference(a, b);
