@@ -49,10 +49,12 @@ std::string folded(const std::vector<std::string>& parts, const std::string& ope
 
 struct Items {
   const Json& columns;
-  std::vector<std::string> names;           ///< sorted by the first column, the largest first, those without a number last
+  /// In the order given where they are bins of a scale ("ordered"), else by the first column, the largest first, those without a number last.
+  std::vector<std::string> names;
   std::vector<std::vector<double>> values;  ///< one a column
+  bool ordered = false;
 
-  explicit Items(const Json& breakdown) : columns(breakdown.at("columns")) {
+  explicit Items(const Json& breakdown) : columns(breakdown.at("columns")), ordered(breakdown.value("ordered", false)) {
     std::vector<std::pair<std::string, std::vector<double>>> rows;
     for (const Json& row : breakdown.at("rows")) {
       std::vector<double> numbers;
@@ -61,7 +63,8 @@ struct Items {
       rows.emplace_back(row.at("name").get<std::string>(), std::move(numbers));
     }
     const auto key = [](const auto& row) { return row.second.empty() || std::isnan(row.second[0]) ? -HUGE_VAL : row.second[0]; };
-    std::stable_sort(rows.begin(), rows.end(), [&](const auto& a, const auto& b) { return key(a) > key(b); });
+    if (!ordered)
+      std::stable_sort(rows.begin(), rows.end(), [&](const auto& a, const auto& b) { return key(a) > key(b); });
     for (auto& [name, numbers] : rows) {
       names.push_back(std::move(name));
       values.push_back(std::move(numbers));
@@ -72,7 +75,7 @@ struct Items {
 std::string items_chart(const Items& items, std::size_t c) {
   BarChart chart{
       items.columns[c].at("name").get<std::string>(), items.columns[c].value("unit", ""), items.columns[c].value("unit", ""), {}};
-  if (c > 0)
+  if (c > 0 && !items.ordered)
     chart.note += (chart.note.empty() ? "" : "; ") + fmt::format("in the order of {}", items.columns[0].at("name").get<std::string>());
   std::vector<std::size_t> shown;
   for (std::size_t r = 0; r < items.names.size(); ++r)

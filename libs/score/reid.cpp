@@ -154,6 +154,7 @@ Json ap_histogram(const std::vector<double>& ap) {
   return {{"kind", "items"},
           {"title", "Queries by average precision"},
           {"item", "average precision"},
+          {"ordered", true},
           {"columns", {{{"name", "queries"}}}},
           {"rows", rows}};
 }

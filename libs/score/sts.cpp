@@ -118,6 +118,7 @@ Json by_band(const Truth& truth, const std::vector<double>& predicted, std::int6
   return {{"kind", "items"},
           {"title", "By the true score"},
           {"item", "band"},
+          {"ordered", true},
           {"columns", {{{"name", "pairs"}}, {{"name", "mean predicted"}}, {{"name", "Spearman within"}}}},
           {"rows", rows}};
 }

@@ -82,6 +82,15 @@ TEST_CASE("items are bars, the largest first; what has no number has no bar") {
   CHECK_FALSE(has(html, "<script>"));
 }
 
+TEST_CASE("bins of a scale keep their order") {
+  Json bins = items(Json::array({{{"name", "queries"}}}), {{"0 to 10", {3}}, {"10 to 20", {9}}, {"20 to 30", {1}}});
+  bins["ordered"] = true;
+  const std::string html = html_of(bins);
+  CHECK(html.find(">0 to 10<") < html.find(">10 to 20<"));
+  CHECK(html.find(">10 to 20<") < html.find(">20 to 30<"));
+  CHECK(html.find(">20 to 30<") != std::string::npos);
+}
+
 TEST_CASE("several columns get a table, many rows a folded one") {
   const Json two = {{{"name", "J"}}, {{"name", "F"}}},
              five = {{{"name", "a"}}, {{"name", "b"}}, {{"name", "c"}}, {{"name", "d"}}, {{"name", "e"}}};
