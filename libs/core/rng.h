@@ -12,7 +12,18 @@
 namespace selfsight::core {
 
 /// What a stream is for; part of its key, so that two uses of one (seed, epoch, sample) never share numbers.
-enum class Stream : std::uint32_t { view = 1, shuffle = 2, mate = 3, split = 4, init = 5, step = 6, eval = 7, replace = 8, epoch = 9, test = 99 };
+enum class Stream : std::uint32_t {
+  view = 1,
+  shuffle = 2,
+  mate = 3,
+  split = 4,
+  init = 5,
+  step = 6,
+  eval = 7,
+  replace = 8,
+  epoch = 9,
+  test = 99
+};
 
 /// One block of Philox4x32-10: four words from a counter of four and a key of two.
 constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {

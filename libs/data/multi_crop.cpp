@@ -26,12 +26,8 @@ void MultiCrop::describe(core::Options& options) {
   global.describe(options, "global-", by_view);
   local.describe(options, "local-");
   options.add("locals", &locals, "V, the number of local views").range(0, 100);
-  options.add("global-blurs", &global_blur, "blur probability of the first and the second global view")
-      .range(0, 1);
-  options
-      .add("global-solarizes", &global_solarize,
-           "solarize probability of the first and the second global view")
-      .range(0, 1);
+  options.add("global-blurs", &global_blur, "blur probability of the first and the second global view").range(0, 1);
+  options.add("global-solarizes", &global_solarize, "solarize probability of the first and the second global view").range(0, 1);
 }
 
 std::vector<Recipe> MultiCrop::recipes() const {

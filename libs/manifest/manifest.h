@@ -110,8 +110,8 @@ struct Metrics : Envelope {
   std::vector<Row> rows;
   Json model;                  ///< the model manifest judged (whole), or null
   std::vector<Json> features;  ///< features manifests made on the way (whole), for the report
-  /// What stands behind the rows, item by item; the report draws each by its "kind" (see schemas/metrics.json): "items", "curves", "gallery",
-  /// "overlays".
+  /// What stands behind the rows, item by item; the report draws each by its "kind" (see schemas/metrics.json): "items", "curves",
+  /// "gallery", "overlays".
   std::vector<Json> breakdowns;
 };
 

@@ -42,8 +42,8 @@ class Dino : public train::Method {
  private:
   DinoOptions options_;
   std::shared_ptr<nn::Encoder<nn::DinoHead>> student_, teacher_;
-  torch::Tensor centre_;        ///< 1 x D
-  torch::Tensor batch_centre_;  ///< sum over this update's batches of their mean raw teacher logits; joins the centre after it
+  torch::Tensor centre_;           ///< 1 x D
+  torch::Tensor batch_centre_;     ///< sum over this update's batches of their mean raw teacher logits; joins the centre after it
   std::int64_t centre_parts_ = 0;  ///< batches in that sum
 };
 

@@ -21,8 +21,8 @@ class Encoder : public torch::nn::Module {
 };
 
 /// Multi-crop (SwAV, section 3.2): the backbone once for each run of consecutive views of equal size, then the head once on all of them
-/// together, so that batch normalisation in it sees every crop (as the releases of SwAV and DINO do). `views`: N x C x H x W each, of one N.
-/// Returns the head's outputs view by view.
+/// together, so that batch normalisation in it sees every crop (as the releases of SwAV and DINO do). `views`: N x C x H x W each, of one
+/// N. Returns the head's outputs view by view.
 template <class E>
 std::vector<torch::Tensor> forward_by_size(E& encoder, const std::vector<torch::Tensor>& views) {
   std::vector<torch::Tensor> features;

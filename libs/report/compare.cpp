@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <filesystem>
 #include <cstdlib>
+#include <filesystem>
 #include <numeric>
 #include <set>
 
@@ -91,8 +91,8 @@ Arms find_arms(const std::vector<Metrics>& metrics) {
     }
     return differing.empty() ? method : method + " (" + differing + ")";
   };
-  // Nothing tells scores of no model of ours to be repetitions of one another: where several files say the same of whose they are, each is an
-  // arm of its own, called by its file.
+  // Nothing tells scores of no model of ours to be repetitions of one another: where several files say the same of whose they are, each is
+  // an arm of its own, called by its file.
   const auto scored_name = [&](std::size_t m, const std::string& subject) {
     const auto has_subject = [&](const Metrics& one) {
       return model_of(one).value("method", "").empty() &&
@@ -114,7 +114,8 @@ Arms find_arms(const std::vector<Metrics>& metrics) {
       const std::string method = model_of(metrics[m]).value("method", "");
       for (const Row& row : metrics[m].rows) {
         const bool is_method = row.subject == method;
-        if (is_method == methods) add(m, row.subject, method.empty() ? scored_name(m, row.subject) : is_method ? name_of(m, method) : row.subject, is_method);
+        if (is_method == methods)
+          add(m, row.subject, method.empty() ? scored_name(m, row.subject) : is_method ? name_of(m, method) : row.subject, is_method);
       }
     }
   }

@@ -49,8 +49,8 @@ std::string markdown_table(const Material& material, const ReportOptions& option
   for (const Column& column : comparison.columns) {
     head += fmt::format(" {}{} |", plain(column.title), column.unit.empty() ? "" : " (" + column.unit + ")");
     rule += "---|";
-    notes += fmt::format("- {}{}: {}\n", plain(column.title), column.split.empty() ? "" : ", split " + column.split,
-                         plain(column.protocol));
+    notes +=
+        fmt::format("- {}{}: {}\n", plain(column.title), column.split.empty() ? "" : ", split " + column.split, plain(column.protocol));
   }
   for (std::size_t a = 0; a < comparison.arms.size(); ++a) {
     body += "| " + plain(comparison.arms[a].name) + " |";

@@ -49,7 +49,8 @@ std::string folded(const std::vector<std::string>& parts, const std::string& ope
 
 struct Items {
   const Json& columns;
-  /// In the order given where they are bins of a scale ("ordered"), else by the first column, the largest first, those without a number last.
+  /// In the order given where they are bins of a scale ("ordered"), else by the first column, the largest first, those without a number
+  /// last.
   std::vector<std::string> names;
   std::vector<std::vector<double>> values;  ///< one a column
   bool ordered = false;
@@ -63,8 +64,7 @@ struct Items {
       rows.emplace_back(row.at("name").get<std::string>(), std::move(numbers));
     }
     const auto key = [](const auto& row) { return row.second.empty() || std::isnan(row.second[0]) ? -HUGE_VAL : row.second[0]; };
-    if (!ordered)
-      std::stable_sort(rows.begin(), rows.end(), [&](const auto& a, const auto& b) { return key(a) > key(b); });
+    if (!ordered) std::stable_sort(rows.begin(), rows.end(), [&](const auto& a, const auto& b) { return key(a) > key(b); });
     for (auto& [name, numbers] : rows) {
       names.push_back(std::move(name));
       values.push_back(std::move(numbers));

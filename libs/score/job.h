@@ -23,7 +23,8 @@ class Job {
   [[nodiscard]] int threads() const;
   /// The folder that payload paths of the manifest are relative to: that of --output, else the working folder.
   [[nodiscard]] manifest::fs::path folder() const;
-  /// Names the rows by --subject where given, stamps the manifest, adds the configuration, writes it to --output where given, and prints it.
+  /// Names the rows by --subject where given, stamps the manifest, adds the configuration, writes it to --output where given, and prints
+  /// it.
   void finish(core::CommandLine& cli, manifest::Metrics metrics) const;
 
  private:

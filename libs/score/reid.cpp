@@ -151,12 +151,8 @@ Json ap_histogram(const std::vector<double>& ap) {
   Json rows = Json::array();
   for (int i = 0; i < 10; ++i)
     rows.push_back({{"name", fmt::format("{} to {} %", 10 * i, 10 * i + 10)}, {"values", {counts[static_cast<std::size_t>(i)]}}});
-  return {{"kind", "items"},
-          {"title", "Queries by average precision"},
-          {"item", "average precision"},
-          {"ordered", true},
-          {"columns", {{{"name", "queries"}}}},
-          {"rows", rows}};
+  return {{"kind", "items"}, {"title", "Queries by average precision"}, {"item", "average precision"},
+          {"ordered", true}, {"columns", {{{"name", "queries"}}}},      {"rows", rows}};
 }
 
 Json galleries(Scoring& s, const std::vector<double>& ap) {

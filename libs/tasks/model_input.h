@@ -13,7 +13,7 @@ struct ModelInput {
   std::string dataset_file;  ///< --dataset: manifest of another data set than the one the model was trained on
   manifest::Model model;
   manifest::Dataset dataset;
-  manifest::fs::path folder;            ///< the model's
+  manifest::fs::path folder;           ///< the model's
   std::vector<manifest::Json> inputs;  ///< for the output's envelope
 
   /// --dataset.

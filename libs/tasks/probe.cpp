@@ -252,8 +252,9 @@ void judge_fine_tuning(const Task& task, const Subject& subject, const OpenSplit
 /// What would make numbers that mean something else than they seem to.
 void warn_of_splits(const Task& task, const OpenSplit& train, const OpenSplit& test) {
   if (train.name == test.name)
-    core::log_warning("--train-split and --test-split are both '{}': the numbers say how well labels are remembered, not how well they carry over",
-                      train.name);
+    core::log_warning(
+        "--train-split and --test-split are both '{}': the numbers say how well labels are remembered, not how well they carry over",
+        train.name);
   std::set<std::int64_t> known;
   for (const std::int64_t sample : task.train.labelled) known.insert(task.train.labels[static_cast<std::size_t>(sample)]);
   std::set<std::int64_t> unknown;

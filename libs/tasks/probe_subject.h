@@ -52,9 +52,9 @@ struct OpenSplit {
   std::string name;
   std::shared_ptr<const data::Source> source;  ///< without the samples that were left out
   std::int64_t class_names = 0;
-  std::string digest;                      ///< of its content; "" when the data set does not say
-  std::vector<data::BadItem> left_out;     ///< bad images, by their place in the whole split
-  std::vector<std::int64_t> kept;          ///< places of the others; empty when nothing was left out
+  std::string digest;                   ///< of its content; "" when the data set does not say
+  std::vector<data::BadItem> left_out;  ///< bad images, by their place in the whole split
+  std::vector<std::int64_t> kept;       ///< places of the others; empty when nothing was left out
 };
 /// Errors: bad_data (no such split, no images, more bad ones than accepted, channels that the model does not take), no_input.
 OpenSplit open_split(const manifest::Dataset& dataset, const std::string& name, const Subject& subject, const BadPolicy& policy = {});

@@ -41,7 +41,7 @@ void Checkpoints::save(const CheckpointState& state) const {
     const nlohmann::json facts = {{"step", state.step}, {"facts", state.facts}, {"suspect", state.suspect}, {"state", digest}};
     core::write_atomically(temporary / "checkpoint.json", facts.dump(1) + "\n");
   });
-  load(path);  // the older ones go only when this one can be read
+  load(path);          // the older ones go only when this one can be read
   bool clean = false;  // one to go back to is among those kept
   std::size_t kept = 0;
   for (const auto& each : list()) {

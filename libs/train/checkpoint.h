@@ -16,7 +16,7 @@ struct CheckpointState {
   std::int64_t step = 0;
   std::map<std::string, torch::Tensor> tensors;     ///< "method/<name>", "optimizer/<name>"
   nlohmann::json facts = nlohmann::json::object();  ///< loss scale, sizes of the record files, counters
-  bool suspect = false;  ///< written amid updates that were skipped: good to go on from, not to go back to
+  bool suspect = false;                             ///< written amid updates that were skipped: good to go on from, not to go back to
 };
 
 class Checkpoints {
@@ -28,7 +28,8 @@ class Checkpoints {
   /// that is not suspect stays in any case.
   /// Errors: cannot_create, io; the ones before stay.
   void save(const CheckpointState& state) const;
-  /// The newest that is whole; a damaged one is named in a warning, renamed to damaged-step-..., and the one before is taken. None: nullopt.
+  /// The newest that is whole; a damaged one is named in a warning, renamed to damaged-step-..., and the one before is taken. None:
+  /// nullopt.
   [[nodiscard]] std::optional<CheckpointState> newest() const { return newest_of(/*clean=*/false); }
   /// The newest that is whole and not suspect.
   [[nodiscard]] std::optional<CheckpointState> newest_clean() const { return newest_of(/*clean=*/true); }

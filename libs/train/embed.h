@@ -24,13 +24,15 @@ struct Pretrained {
 Pretrained load_pretrained(const manifest::Model& model);
 
 /// One vector a sample, N x D, from a layer: "pooled", "map" (average-pooled last map) or the tap of a layer or
-/// block: maps are average-pooled, tokens give the class token, or their mean without one. The mode of the backbone is the caller's. Error: usage for a layer that it does not have.
+/// block: maps are average-pooled, tokens give the class token, or their mean without one. The mode of the backbone is the caller's. Error:
+/// usage for a layer that it does not have.
 torch::Tensor forward_layer(nn::Backbone& backbone, const torch::Tensor& x, const std::string& layer);
 
 struct EmbedOptions {
   std::int64_t batch = 256;
   std::int64_t workers = 0;
-  std::string on_bad = "fail";  ///< as data::LoaderOptions has it; with "skip" a bad image's row is another image's, its index and label too
+  std::string on_bad =
+      "fail";  ///< as data::LoaderOptions has it; with "skip" a bad image's row is another image's, its index and label too
   double max_bad = 0.001;
   std::string layer = "pooled";  ///< as forward_layer takes it
   bool progress = false;

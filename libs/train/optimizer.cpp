@@ -69,8 +69,7 @@ void Optimizer::update(const ParameterGroup& group, std::vector<Slot>& slots, do
       // You et al. 2017: the local rate multiplies gradient plus decay, before the momentum.
       const torch::Tensor decayed = grad.add(parameter, decay);
       const double weight_norm = parameter.norm().item<double>(), grad_norm = grad.norm().item<double>();
-      const double divisor =
-          options_.lars_norm == "joint" ? decayed.norm().item<double>() : grad_norm + decay * weight_norm + 1e-8;
+      const double divisor = options_.lars_norm == "joint" ? decayed.norm().item<double>() : grad_norm + decay * weight_norm + 1e-8;
       grad = decayed * (weight_norm > 0 && grad_norm > 0 && divisor > 0 ? options_.trust * weight_norm / divisor : 1.0);
     }
     parameters.push_back(parameter);

@@ -26,8 +26,8 @@ struct OptimizerOptions {
   double momentum = 0.9;                              ///< SGD and LARS
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  ///< AdamW
   double trust = 0.001;                               ///< LARS (You et al. 2017)
-  std::string lars_norm = "separate";                 ///< its denominator: |g| + wd |w| (LARC, as SwAV), or "joint": |g + wd w| (SimCLR, BYOL)
-  bool exclude_1d = true;                             ///< no weight decay (and no trust ratio) for norms and biases
+  std::string lars_norm = "separate";  ///< its denominator: |g| + wd |w| (LARC, as SwAV), or "joint": |g + wd w| (SimCLR, BYOL)
+  bool exclude_1d = true;              ///< no weight decay (and no trust ratio) for norms and biases
   void describe(core::Options& options);
 };
 

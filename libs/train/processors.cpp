@@ -11,9 +11,9 @@ namespace selfsight::train {
 
 namespace {
 
-// LibTorch's OpenMP threads spin while they wait for each other, by default for a good part of a millisecond. On a processor that they share
-// with anything else (a second run, a compiler, another user's job) they burn their time waiting for one that is not running: beside one
-// busy process of higher priority, a run of 1.4 s took 42 s on two cores; with short spinning it takes 2.8 s, and on a quiet machine as
+// LibTorch's OpenMP threads spin while they wait for each other, by default for a good part of a millisecond. On a processor that they
+// share with anything else (a second run, a compiler, another user's job) they burn their time waiting for one that is not running: beside
+// one busy process of higher priority, a run of 1.4 s took 42 s on two cores; with short spinning it takes 2.8 s, and on a quiet machine as
 // long as before (2 % more; without any spinning it would be 20 %).
 //
 // The library reads its environment when it is loaded, before main(): so this starts the program again with the variable set, from the one

@@ -189,18 +189,12 @@ void Trainer::checkpoint() {
   state.suspect = non_finite_ > 0;
   for (const auto& [name, tensor] : nn::named_state(method_)) state.tensors.emplace("method/" + name, tensor);
   for (const auto& [name, tensor] : optimizer_->state()) state.tensors.emplace("optimizer/" + name, tensor);
-  state.facts = {{"metrics_bytes", metrics_->sync()},
-                 {"timings_bytes", timings_->sync()},
-                 {"loss_scale", loss_scale_},
-                 {"scale_age", scale_age_},
-                 {"epoch_loss", epoch_loss_},
-                 {"epoch_steps", epoch_steps_},
-                 {"non_finite", non_finite_},
-                 {"rollbacks", rollbacks_},
-                 {"fruitless", fruitless_},
-                 {"fault_step", fault_step_},
-                 {"bad_items", std::move(bad)},
-                 {"seconds", seconds_before_ + core::monotonic_seconds() - started_}};
+  state.facts = {{"metrics_bytes", metrics_->sync()}, {"timings_bytes", timings_->sync()},
+                 {"loss_scale", loss_scale_},         {"scale_age", scale_age_},
+                 {"epoch_loss", epoch_loss_},         {"epoch_steps", epoch_steps_},
+                 {"non_finite", non_finite_},         {"rollbacks", rollbacks_},
+                 {"fruitless", fruitless_},           {"fault_step", fault_step_},
+                 {"bad_items", std::move(bad)},       {"seconds", seconds_before_ + core::monotonic_seconds() - started_}};
   checkpoints_.save(state);
   saved_ = core::monotonic_seconds();
 }
@@ -280,10 +274,11 @@ bool Trainer::roll_back_or_fail() {
   if (non_finite_ < patience) return false;
   const auto clean = checkpoints_.newest_clean();
   if (fruitless_ == most_fruitless || !clean)
-    core::fail(core::Exit::bad_data,
-               "the loss or its gradient stays non-finite at step {} (after {} returns to a checkpoint). Usual causes: learning rate {:.4g} "
-               "too high for this batch, fp16 overflow (try --precision bf16), or images that are all the same",
-               progress_.step, fruitless_, peak_lr_);
+    core::fail(
+        core::Exit::bad_data,
+        "the loss or its gradient stays non-finite at step {} (after {} returns to a checkpoint). Usual causes: learning rate {:.4g} "
+        "too high for this batch, fp16 overflow (try --precision bf16), or images that are all the same",
+        progress_.step, fruitless_, peak_lr_);
   const int rollbacks = rollbacks_ + 1, fruitless = fruitless_ + 1;
   const std::int64_t fault = progress_.step;
   restore(clean);
@@ -409,8 +404,8 @@ void Trainer::finish_epoch(std::int64_t number) {
   const bool last = progress_.step >= progress_.total_steps;
   if (knn_ && knn_->usable() && ((number + 1) % options_.knn_every == 0 || last)) {
     const double begin = core::monotonic_seconds();
-    const auto result = knn_->evaluate(*method_.backbone(), set_.normalisation(), method_.views(set_.image()).at(0).recipe.size, device_,
-                                       embed_options());
+    const auto result =
+        knn_->evaluate(*method_.backbone(), set_.normalisation(), method_.views(set_.image()).at(0).recipe.size, device_, embed_options());
     line["knn"] = result.accuracy;
     line["effective_rank"] = result.effective_rank;
     line["feature_spread"] = result.spread;
@@ -502,7 +497,8 @@ manifest::Model pretrain(Run& run) {
       core::log_info("{}: finished already", finished.string());
       return model;
     } catch (const core::Error& error) {
-      core::log_warning("the run is finished, but what it left is damaged ({}); it is written again from the last checkpoint", error.what());
+      core::log_warning("the run is finished, but what it left is damaged ({}); it is written again from the last checkpoint",
+                        error.what());
     }
   }
   Trainer trainer(run, folder);

@@ -17,7 +17,7 @@ namespace {
 /// What goes wrong, by the number of the call of step() (a run that goes back makes further calls).
 struct Fault {
   std::set<std::int64_t> calls;
-  bool in_gradient = false;     ///< the loss stays finite
+  bool in_gradient = false;  ///< the loss stays finite
   bool in_every_call = false;
 };
 Fault& fault() {
