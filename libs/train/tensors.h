@@ -21,7 +21,7 @@ Normalisation usual_normalisation(std::int64_t channels);
 torch::Tensor to_tensor(const data::ViewBatch& view, const Normalisation& normalisation, const torch::Device& device);
 
 /// To be called once before the work: LibTorch computes on `threads` threads (0: one per processor), and memory that was freed stays with
-/// the process, because giving every activation back to the kernel and taking it again costs a tenth of a step in page faults.
+/// the process, because giving every activation back to the kernel and taking it again costs page faults (see tests/bench/README.md).
 void prepare_cpu(std::int64_t threads);
 
 /// "cpu" or "cuda[:N]"; loads the CUDA half of LibTorch when it is asked for. Error: usage when there is no such device.

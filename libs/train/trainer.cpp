@@ -9,13 +9,12 @@
 #include "manifest/payload.h"
 #include "nn/norm_statistics.h"
 #include "nn/state.h"
+#include "train/autocast.h"
 #include "train/checkpoint.h"
 #include "train/monitor.h"
 #include "train/record.h"
 #include "train/run_folder.h"
 #include "train/training_set.h"
-
-#include <ATen/autocast_mode.h>
 
 #include <cmath>
 #include <csignal>
@@ -26,27 +25,6 @@ namespace fs = core::fs;
 using nlohmann::json;
 
 namespace {
-
-/// Autocast for the forward pass, off again at the end of the scope.
-class Autocast {
- public:
-  Autocast(const std::string& precision, c10::DeviceType device) : device_(device), on_(precision != "fp32") {
-    if (!on_) return;
-    at::autocast::set_autocast_dtype(device_, precision == "bf16" ? at::kBFloat16 : at::kHalf);
-    at::autocast::set_autocast_enabled(device_, true);
-  }
-  ~Autocast() {
-    if (!on_) return;
-    at::autocast::clear_cache();
-    at::autocast::set_autocast_enabled(device_, false);
-  }
-  Autocast(const Autocast&) = delete;
-  Autocast& operator=(const Autocast&) = delete;
-
- private:
-  c10::DeviceType device_;
-  bool on_;
-};
 
 /// One run under way. The order of the members is the order in which a run comes to life.
 class Trainer {
