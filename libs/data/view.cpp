@@ -25,6 +25,15 @@ std::int64_t pick(core::Rng& rng, std::int64_t bound) {
   return std::min(static_cast<std::int64_t>(rng.uniform() * static_cast<double>(bound)), bound - 1);
 }
 
+// Where a crop of `size` pixels begins on a side of `length` when its centre is held inside a box and pushed to the box's edges
+// (ContrastiveCrop, arXiv 2202.03278, section 3.3). Crops that would stick out of the image are moved in.
+std::int64_t suppressed(const Recipe& recipe, std::int64_t length, std::int64_t size, core::Rng& rng) {
+  const auto centred = [&](double share) { return static_cast<std::int64_t>(static_cast<double>(length) * share) - size / 2; };
+  const std::int64_t least = std::clamp<std::int64_t>(centred(recipe.suppress_low), 0, length - size);
+  const std::int64_t most = std::clamp<std::int64_t>(centred(recipe.suppress_high), least, length - size);
+  return least + rounded(static_cast<double>(most - least) * rng.beta(recipe.suppress_alpha, recipe.suppress_alpha));
+}
+
 // torchvision's RandomResizedCrop.get_params.
 Box random_box(const Recipe& recipe, std::int64_t height, std::int64_t width, core::Rng& rng) {
   const double area = static_cast<double>(height) * static_cast<double>(width);
@@ -34,8 +43,8 @@ Box random_box(const Recipe& recipe, std::int64_t height, std::int64_t width, co
     const double ratio = std::exp(rng.uniform(log_min, log_max));
     const std::int64_t w = rounded(std::sqrt(target * ratio)), h = rounded(std::sqrt(target / ratio));
     if (w < 1 || h < 1 || w > width || h > height) continue;
-    const std::int64_t y = pick(rng, height - h + 1);
-    const std::int64_t x = pick(rng, width - w + 1);
+    const std::int64_t y = recipe.suppress_alpha > 0 ? suppressed(recipe, height, h, rng) : pick(rng, height - h + 1);
+    const std::int64_t x = recipe.suppress_alpha > 0 ? suppressed(recipe, width, w, rng) : pick(rng, width - w + 1);
     return {x, y, w, h};
   }
   const double ratio = static_cast<double>(width) / static_cast<double>(height);
@@ -46,6 +55,27 @@ Box random_box(const Recipe& recipe, std::int64_t height, std::int64_t width, co
     w = std::clamp<std::int64_t>(rounded(static_cast<double>(h) * recipe.ratio_max), 1, width);
   }
   return {(width - w) / 2, (height - h) / 2, w, h};
+}
+
+// torchvision's RandomCrop with padding. Of an image that is smaller than the view even so, the bounds change places.
+Box padded_box(const Recipe& recipe, std::int64_t height, std::int64_t width, core::Rng& rng) {
+  const auto place = [&](std::int64_t side) {
+    const std::int64_t one = -recipe.padding, other = side + recipe.padding - recipe.size;
+    return std::min(one, other) + pick(rng, std::abs(other - one) + 1);
+  };
+  const std::int64_t y = place(height);
+  return {place(width), y, recipe.size, recipe.size};
+}
+
+// `box` of the source; 0 where it reaches outside.
+Image cut_out(const Image& source, const Box& box) {
+  Image out(box.height, box.width, source.channels);
+  const std::int64_t left = std::max<std::int64_t>(box.x, 0), right = std::min(box.x + box.width, source.width);
+  const std::int64_t top = std::max<std::int64_t>(box.y, 0), bottom = std::min(box.y + box.height, source.height);
+  for (std::int64_t y = top; y < bottom && left < right; ++y)
+    std::copy_n(source.row(y) + left * source.channels, (right - left) * source.channels,
+                out.row(y - box.y) + (left - box.x) * source.channels);
+  return out;
 }
 
 // What "centre" resizes the whole image to, and the window it cuts from that.
@@ -98,11 +128,13 @@ void Recipe::describe(core::Options& options, const std::string& prefix, const s
     options.add(prefix + option, &field, help).range(0, 1);
   };
   options.add(prefix + "size", &size, "side of the view in pixels; 0: the images' own side").range(0, 4096);
-  options.add(prefix + "crop", &crop, "random resized crop, the centre, or the whole image").choices({"random", "centre", "none"});
+  options.add(prefix + "crop", &crop, "random resized crop, crop of the image with black around it, the centre, or the whole image")
+      .choices({"random", "padded", "centre", "none"});
   options.add(prefix + "scale-min", &scale_min, "smallest share of the area in a random crop").range(1e-4, 1);
   options.add(prefix + "scale-max", &scale_max, "largest share of the area in a random crop").range(1e-4, 1);
   options.add(prefix + "ratio-min", &ratio_min, "smallest width / height of a random crop").range(0.01, 100);
   options.add(prefix + "ratio-max", &ratio_max, "largest width / height of a random crop").range(0.01, 100);
+  options.add(prefix + "padding", &padding, "pixels of black on each side of the image for a padded crop").range(0, 4096);
   options.add(prefix + "centre-share", &centre_share, "side of a centre crop / resized short side").range(0.1, 1);
   options.add(prefix + "filter", &filter, "resampling filter").choices({"bilinear", "bicubic"});
   probability("flip", flip, "probability of mirroring");
@@ -206,6 +238,8 @@ Drawn draw(const Recipe& recipe, std::int64_t height, std::int64_t width, core::
   core::Rng crop_rng(rng.bits64(), core::Stream::view);
   if (recipe.crop == "random") {
     drawn.geometry.box = random_box(recipe, height, width, crop_rng);
+  } else if (recipe.crop == "padded") {
+    drawn.geometry.box = padded_box(recipe, height, width, crop_rng);
   } else if (recipe.crop == "centre") {
     drawn.geometry.box = seen_box(centre_of(recipe, height, width), height, width);
   } else {
@@ -243,6 +277,8 @@ void apply(const Image& image, const Recipe& recipe, const Drawn& drawn, Image& 
   if (recipe.crop == "centre") {
     const Centre centre = centre_of(recipe, image.height, image.width);
     resample(image, {0, 0, image.width, image.height}, centre.height, centre.width, centre.window, filter, geometry.flip, out);
+  } else if (recipe.crop == "padded") {
+    crop_resize(cut_out(image, geometry.box), {0, 0, recipe.size, recipe.size}, recipe.size, recipe.size, filter, geometry.flip, out);
   } else {
     crop_resize(image, geometry.box, recipe.size, recipe.size, filter, geometry.flip, out);
   }

@@ -16,14 +16,19 @@ namespace selfsight::data {
 /// The distribution of one kind of view. Operations act in the order of the fields: crop, flip, jitter, grey, blur, solarize.
 struct Recipe {
   std::string name = "view";
-  std::int64_t size = 224;      ///< side of the (square) view
-  std::string crop = "random";  ///< "random" (random resized), "centre" (resize the short side, cut the middle), "none" (resize whole)
+  std::int64_t size = 224;  ///< side of the (square) view
+  /// "random" (random resized), "padded" (cut from the image with black around it, not resized), "centre" (resize the short side, cut the
+  /// middle), "none" (resize whole).
+  std::string crop = "random";
   double scale_min = 0.08, scale_max = 1.0;  ///< area share of a random crop
   double ratio_min = 3.0 / 4, ratio_max = 4.0 / 3;
-  double centre_share = 0.875;      ///< "centre": side / resized short side
-  std::string filter = "bilinear";  ///< or "bicubic"
-  double flip = 0.5;                ///< probability
-  double jitter = 0.0;              ///< probability of colour jitter; its four parts act in random order
+  double suppress_alpha = 0;  ///< > 0: the corner of a random crop is drawn by Beta(alpha, alpha), so that for small alpha crops lie at ...
+  double suppress_low = 0.25, suppress_high = 0.75;  ///< ... the edges of the box that their centres stay in (shares of either side)
+  std::int64_t padding = 4;                          ///< "padded": pixels of black on each side
+  double centre_share = 0.875;                       ///< "centre": side / resized short side
+  std::string filter = "bilinear";                   ///< or "bicubic"
+  double flip = 0.5;                                 ///< probability
+  double jitter = 0.0;                               ///< probability of colour jitter; its four parts act in random order
   double brightness = 0.0, contrast = 0.0, saturation = 0.0, hue = 0.0;  ///< ranges as torchvision's ColorJitter
   double grey = 0.0;                                                     ///< probability
   double blur = 0.0;                                                     ///< probability
@@ -52,7 +57,7 @@ Recipe eval_recipe(std::int64_t size);                        ///< centre crop; 
 /// Where a view came from, in pixels of the decoded (upright) source.
 struct Geometry {
   std::int64_t source_height = 0, source_width = 0;
-  Box box;
+  Box box;  ///< of a "padded" crop it may reach outside of the source, on any side: what lies there is black
   bool flip = false;
 };
 
@@ -65,7 +70,8 @@ struct Drawn {
   double blur_sigma = 0;  ///< 0: no blur
 };
 
-/// Draws with torchvision's distributions. The count of numbers used does not depend on what is drawn.
+/// Draws with torchvision's distributions (of a padded crop: RandomCrop's with `padding`; where the padded image is still smaller than the
+/// view, the view shows all of it at a random place in more black). The count of numbers used does not depend on what is drawn.
 Drawn draw(const Recipe& recipe, std::int64_t height, std::int64_t width, core::Rng& rng);
 /// Makes the view; `out` is size x size with the image's channels.
 void apply(const Image& image, const Recipe& recipe, const Drawn& drawn, Image& out);

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <functional>
 #include <map>
+#include <set>
 #include <tuple>
 
 namespace selfsight::data {
@@ -208,6 +209,7 @@ TEST_CASE("how many numbers a draw uses depends on nothing") {
   std::vector<Recipe> recipes = byol_recipes(32);
   recipes.push_back(eval_recipe(32));
   recipes.push_back(Recipe{.crop = "none", .flip = 0});
+  recipes.push_back(Recipe{.size = 32, .crop = "padded"});
   recipes.push_back(Recipe{.scale_min = 0.99, .jitter = 1, .hue = 0.1});
   std::vector<std::uint32_t> after;
   for (const Recipe& recipe : recipes) {
@@ -242,6 +244,56 @@ TEST_CASE("a view is crop, flip, jitter, grey, blur and solarize in this order")
     solarize(expected, 128);
     CHECK(view.pixels == expected.pixels);
   }
+}
+
+TEST_CASE("a padded crop shows every place within the padding equally often, the source's pixels as they are and black beyond them") {
+  // torchvision's RandomCrop(8, padding=4) of an image of 8 x 8: 81 places.
+  const Recipe recipe{.size = 8, .crop = "padded", .flip = 0};
+  std::map<std::pair<std::int64_t, std::int64_t>, double> places;
+  for (const Drawn& d : draw_many(recipe, 8, 8)) {
+    REQUIRE((d.geometry.box.width == 8 && d.geometry.box.height == 8));
+    ++places[{d.geometry.box.x, d.geometry.box.y}];
+  }
+  REQUIRE(places.size() == 81);
+  double chi = 0;
+  for (const auto& [place, count] : places) {
+    CHECK(std::abs(place.first) <= 4);
+    CHECK(std::abs(place.second) <= 4);
+    chi += (count - draws / 81.0) * (count - draws / 81.0) / (draws / 81.0);
+  }
+  CHECK(chi < 124.9);  // 80 degrees of freedom, p = 0.001
+
+  for (const auto& [height, width] : {std::pair{8, 8}, std::pair{20, 9}, std::pair{3, 40}}) {
+    Image image = noise(height, width, 3);
+    for (std::uint8_t& pixel : image.pixels) pixel |= 1;  // never black
+    for (std::uint64_t i = 0; i < 50; ++i) {
+      core::Rng rng(3, core::Stream::view, 0, i, 0);
+      Drawn d = draw(recipe, height, width, rng);
+      d.geometry.flip = i % 2 == 1;
+      Image view;
+      apply(image, recipe, d, view);
+      REQUIRE((view.height == 8 && view.width == 8));
+      for (std::int64_t y = 0; y < 8; ++y)
+        for (std::int64_t x = 0; x < 8; ++x) {
+          const std::int64_t from_y = d.geometry.box.y + y, from_x = d.geometry.box.x + (d.geometry.flip ? 7 - x : x);
+          const bool inside = from_y >= 0 && from_y < height && from_x >= 0 && from_x < width;
+          for (std::int64_t c = 0; c < 3; ++c) REQUIRE(view.row(y)[x * 3 + c] == (inside ? image.row(from_y)[from_x * 3 + c] : 0));
+        }
+    }
+  }
+}
+
+TEST_CASE("of an image that is smaller than the view with its padding, a padded crop shows all") {
+  const Recipe recipe{.size = 16, .crop = "padded", .padding = 2};
+  std::set<std::int64_t> places;
+  for (const Drawn& d : draw_many(recipe, 5, 40)) {
+    places.insert(d.geometry.box.y);
+    CHECK(d.geometry.box.x >= -2);
+    CHECK(d.geometry.box.x <= 40 + 2 - 16);
+  }
+  CHECK(*places.begin() == 5 + 2 - 16);  // the padded image lies at the view's lower border
+  CHECK(*places.rbegin() == -2);
+  CHECK(places.size() == 8);
 }
 
 }  // namespace selfsight::data
