@@ -4,6 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <cmath>
+
 namespace selfsight::nn {
 
 using nlohmann::json;
@@ -13,7 +16,7 @@ void BackboneOptions::describe(core::Options& o) {
   o.add("arch", &name, "backbone").choices(BackboneRegistry::instance().names());
   o.add("stem", &stem, "ResNet: first layer; imagenet: 7x7 stride 2 and max pool, cifar: 3x3 stride 1, stride2: 3x3 stride 2")
       .choices({"imagenet", "cifar", "stride2"});
-  o.add("width", &width, "ResNet: multiplier of all channel counts").range(0.01, 16);
+  o.add("width", &width, "convolutional networks: multiplier of all channel counts").range(0.01, 16);
   o.add("zero-init-residual", &zero_init_residual, "ResNet: residual branches start at 0");
   o.add("patch", &patch, "ViT: side of a patch in pixels").range(1, 1024);
   o.add("depth", &depth, "ViT: number of blocks; 0: as the name says").range(0, 1000);
@@ -83,6 +86,22 @@ void Backbone::check(const torch::Tensor& x, const Taps& wanted) const {
 
 std::shared_ptr<Backbone> make_backbone(const BackboneOptions& options) {
   return BackboneRegistry::instance().find(options.name, "backbone")(options);
+}
+
+std::int64_t scaled(std::int64_t channels, double width) {
+  return std::max<std::int64_t>(1, std::llround(static_cast<double>(channels) * width));
+}
+
+std::int64_t tap_channels(Backbone& backbone, const std::string& tap) {
+  const torch::NoGradGuard no_grad;
+  const bool was_training = backbone.is_training();
+  backbone.eval();
+  const std::int64_t side = backbone.options().image;
+  const torch::Tensor x = torch::zeros({1, backbone.options().channels, side, side}, backbone.parameters().at(0).options());
+  const Features features = tap == "map" ? backbone.forward(x) : backbone.forward(x, {tap});
+  backbone.train(was_training);
+  const torch::Tensor& found = tap == "map" ? features.map : features.taps.at(tap);
+  return found.dim() == 4 ? found.size(1) : found.size(-1);
 }
 
 }  // namespace selfsight::nn

@@ -16,10 +16,11 @@ namespace selfsight::nn {
 
 /// What a backbone is built from; `describe` gives it to the command line, to_json/from_json to the model manifest.
 struct BackboneOptions {
-  std::string name = "resnet50";  ///< resnet18, resnet34, resnet50, resnet10; vit-tiny, vit-small, vit-base
+  /// resnet10, resnet18, resnet34, resnet50; vit-tiny, vit-small, vit-base; nin3, nin4, nin5; alexnet; conv-encoder.
+  std::string name = "resnet50";
   std::int64_t channels = 3;      ///< of the input
-  std::int64_t image = 224;       ///< side of the (square) input that a ViT's positions are made for
-  // ResNet
+  std::int64_t image = 224;       ///< side of the (square) input that a ViT's positions and AlexNet's last layers are made for
+  // ResNet; width: every convolutional network
   std::string stem = "imagenet";    ///< "imagenet": 7x7 stride 2 + max pool; "cifar": 3x3 stride 1; "stride2": 3x3 stride 2, no pool
   double width = 1.0;               ///< multiplier of all channel counts (0.25: 16 to 128 for resnet18)
   bool zero_init_residual = false;  ///< last BN gain of each block starts at 0
@@ -39,13 +40,13 @@ nlohmann::json to_json(const BackboneOptions& options);
 /// Fields that are absent keep their defaults, unknown ones are ignored. Error: bad_data for no object, no name or a wrong type.
 BackboneOptions backbone_options(const nlohmann::json& architecture);
 
-/// What a forward pass can be asked for beyond its features, by tap name: ResNet "layer1" .. "layer4" (N x C x h x w maps);
-/// ViT "block-0" .. (N x T x D tokens after the block), "attention-I" (N x heads x T x T), "keys-I" (N x heads x T x D/heads).
+/// What a forward pass can be asked for beyond its features, by tap name: ResNet "layer1" .. "layer4", NIN "block1" .., AlexNet "conv1" ..
+/// "conv5" (N x C x h x w maps); ViT "block-0" .. (N x T x D tokens after the block), "attention-I" (N x heads x T x T), "keys-I" (N x heads x T x D/heads).
 using Taps = std::set<std::string>;
 
 struct Features {
-  torch::Tensor pooled;  ///< N x D: ResNet's average pool; ViT's class token or mean of patch tokens (`pool`) after the last norm
-  torch::Tensor map;     ///< N x D x h x w: last feature map; a ViT's patch tokens after the last norm, as a map
+  torch::Tensor pooled;  ///< N x D: average of `map`; ViT's class token or mean of patch tokens (`pool`) after the last norm; AlexNet's fc2
+  torch::Tensor map;     ///< N x D x h x w (AlexNet: 256 channels): last feature map; a ViT's patch tokens after the last norm, as a map
   std::map<std::string, torch::Tensor> taps;
 };
 
@@ -78,5 +79,12 @@ using BackboneRegistry = core::Registry<BackboneFactory>;
 /// Initialised from LibTorch's default generator: torch::manual_seed(seed) before it makes the weights a function of the seed.
 /// Error: usage for an unknown name or options that do not fit together (image not a multiple of patch, dim not of heads).
 std::shared_ptr<Backbone> make_backbone(const BackboneOptions& options);
+
+/// `channels` times `width`, rounded, at least 1.
+std::int64_t scaled(std::int64_t channels, double width);
+
+/// Channels of what forward() gives for a tap ("layer3") or for "map", found by a pass of one small image in eval mode (the mode is
+/// restored). Error: usage for a tap that is not there.
+std::int64_t tap_channels(Backbone& backbone, const std::string& tap);
 
 }  // namespace selfsight::nn
