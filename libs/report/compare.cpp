@@ -144,23 +144,31 @@ std::map<std::string, std::set<std::string>> distinguishing_keys(const std::vect
       }
     }
   }
-  // Settings chosen on held-out data differ by row without naming it: where the count of labels tells rows apart, it does so alone.
-  for (auto& [key, names] : out) {
-    for (const char* leading : {"labels", "k", "split", "layer"}) {
-      if (!names.contains(leading)) continue;
-      bool enough = true;
-      for (const Metrics& one : metrics) {
-        std::set<std::string> seen;
-        for (const Row& row : one.rows) {
-          if (base_key(row) != key) continue;
-          const std::string value = row.protocol.contains(leading) ? row.protocol.at(leading).dump() : "";
-          enough = enough && seen.insert(row.subject + '\n' + value).second;
-        }
+  // Settings chosen on held-out data differ by row without naming it: where the count of labels tells rows apart, it does so alone, and
+  // together with the features where it does not.
+  const auto tell_apart = [&](const std::string& base, const std::set<std::string>& names) {
+    for (const Metrics& one : metrics) {
+      std::set<std::string> seen;
+      for (const Row& row : one.rows) {
+        if (base_key(row) != base) continue;
+        std::string values = row.subject;
+        for (const std::string& name : names) values += '\n' + (row.protocol.contains(name) ? row.protocol.at(name).dump() : "");
+        if (!seen.insert(values).second) return false;
       }
-      if (!enough) continue;
-      names = {leading};
-      break;
     }
+    return true;
+  };
+  for (auto& [key, names] : out) {
+    std::vector<std::set<std::string>> candidates;
+    std::set<std::string> all;
+    for (const char* leading : {"labels", "k", "split", "layer", "features"}) {
+      if (!names.contains(leading)) continue;
+      candidates.push_back({leading});
+      all.insert(leading);
+    }
+    candidates.push_back(all);
+    const auto good = std::find_if(candidates.begin(), candidates.end(), [&, &k = key](const auto& some) { return tell_apart(k, some); });
+    if (good != candidates.end()) names = *good;
   }
   return out;
 }

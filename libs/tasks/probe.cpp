@@ -321,8 +321,9 @@ void add_differences(manifest::Metrics& metrics, const std::string& model) {
   for (const auto& own : rows) {
     if (own.subject != model || own.samples.empty()) continue;
     for (const auto& other : rows) {
+      const bool of_layer = other.subject == "pixels" || other.protocol.at("features") == own.protocol.at("features");
       if (other.subject == model || other.name != own.name || other.protocol.at("labels") != own.protocol.at("labels") ||
-          other.samples.size() != own.samples.size())
+          other.samples.size() != own.samples.size() || !of_layer)
         continue;
       const metrics::Paired difference = metrics::paired_difference(own.samples, other.samples);
       manifest::Row row = own;
@@ -331,6 +332,7 @@ void add_differences(manifest::Metrics& metrics, const std::string& model) {
       row.value = difference.mean;
       row.samples = difference.samples;
       row.protocol = {{"labels", own.protocol.at("labels")},
+                      {"features", own.protocol.at("features")},
                       {"draws", own.samples.size()},
                       {"seed", own.protocol.at("seed")},
                       {"pairing", "the same draws of labels for both"},
@@ -351,15 +353,23 @@ manifest::Metrics probe(const manifest::Model& model, const manifest::Dataset& d
   metrics.folder = folder;
   metrics.origin = (folder / "metrics.json").string();
 
-  std::vector<Subject> subjects{model_subject(model, options.layer)};
+  std::vector<Subject> subjects;
+  for (const std::string& layer : options.layers) {
+    subjects.push_back(model_subject(model, layer));
+    check_layer(subjects.back());
+  }
+  if (subjects.empty() || std::set(options.layers.begin(), options.layers.end()).size() != options.layers.size())
+    core::fail(core::Exit::usage, "--layer {}: give one or several different ones", fmt::join(options.layers, ","));
   metrics.model = subjects.front().model;
-  check_layer(subjects.front());
   const OpenSplit train = open_split(dataset, options.train_split, subjects.front(), options.bad),
                   test = open_split(dataset, options.test_split, subjects.front(), options.bad);
   if (const Json left_out = left_out_json({&train, &test}); !left_out.empty()) metrics.extra["bad_items"] = left_out;
   const Task task = make_task(train, test, dataset.origin, options);
-  for (const std::string& baseline : options.baselines)
-    subjects.push_back(baseline == "pixels" ? pixel_subject(model) : untrained_subject(model, options.layer, options.seed));
+  for (const std::string& baseline : options.baselines) {
+    if (baseline == "pixels") subjects.push_back(pixel_subject(model));
+    if (baseline == "untrained")
+      for (const std::string& layer : options.layers) subjects.push_back(untrained_subject(model, layer, options.seed));
+  }
 
   take_folder(folder, "ssl-linear");  // nothing is written before the input has proved good
   for (const Subject& subject : subjects) {
@@ -381,7 +391,9 @@ manifest::Metrics probe(const manifest::Model& model, const manifest::Dataset& d
       if (task.does("linear")) judge_linear(task, subject, train, material, results);
       if (task.does("few-labels")) judge_few_labels(task, subject, material, results);
     }
-    if (task.does("fine-tune") && !subject.network.backbone->parameters().empty()) judge_fine_tuning(task, subject, train, test, results);
+    // A whole network has no layer: it is tuned once, and the pixels not at all.
+    const bool once = subject.layer == options.layers.front() && !subject.network.backbone->parameters().empty();
+    if (task.does("fine-tune") && once) judge_fine_tuning(task, subject, train, test, results);
   }
   add_differences(metrics, subjects.front().name);
   return metrics;

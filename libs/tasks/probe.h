@@ -15,7 +15,8 @@ namespace selfsight::tasks {
 struct ProbeOptions {
   std::vector<std::string> protocols = {"linear", "knn", "few-labels"};
   std::vector<std::string> baselines;  ///< "pixels", "untrained"
-  std::string train_split = "train", test_split = "test", layer = "pooled";
+  std::string train_split = "train", test_split = "test";
+  std::vector<std::string> layers = {"pooled"};  ///< each is judged on its own
   std::uint64_t seed = 0;
   bool standardise = true;  ///< by mean and deviation of the training split's features (kNN takes them as they are)
   // linear
@@ -43,10 +44,11 @@ struct ProbeOptions {
   void describe(core::Options& options);
 };
 
-/// Rows of every protocol for the model and each baseline ("linear top-1", "kNN top-1", "few-label top-1", "fine-tune top-1", top-5 beside
-/// them with more than ten classes), paired differences to the baselines, the confusion matrix of the model's first protocol (extra:
-/// "confusion", "per_class") and the features of the test split, which are written into `folder`. The same for the same seed and thread
-/// count. Errors: usage (options that do not fit the data), bad_data (no labels, one class, no such split), no_input (weights missing).
+/// Rows of every protocol for every layer of the model and each baseline ("linear top-1", "kNN top-1", "few-label top-1", "fine-tune
+/// top-1", top-5 beside them with more than ten classes; the pixels, and a whole network that is fine-tuned, are judged once), paired
+/// differences to the baselines, the confusion matrix of the model's first protocol (extra: "confusion", "per_class") and the features of
+/// the test split, which are written into `folder`. The same for the same seed and thread count. Errors: usage (options that do not fit the
+/// data), bad_data (no labels, one class, no such split), no_input (weights missing).
 manifest::Metrics probe(const manifest::Model& model, const manifest::Dataset& dataset, const ProbeOptions& options,
                         const std::filesystem::path& folder);
 

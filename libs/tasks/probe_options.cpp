@@ -8,7 +8,8 @@ void ProbeOptions::describe(core::Options& o) {
   o.add("baseline", &baselines, "what is judged beside the model, in the same way").choices({"pixels", "untrained"});
   o.add("train-split", &train_split, "split whose labels are used").metavar("NAME");
   o.add("test-split", &test_split, "split that is judged on").metavar("NAME");
-  o.add("layer", &layer, "features: pooled, map, or a tap such as layer3 or block-11").metavar("NAME");
+  o.add("layer", &layers, "features: pooled, map, or taps such as layer3 or block-11; of several, each is judged on its own")
+      .metavar("NAME");
   o.add("standardise", &standardise, "scale features to mean 0 and deviation 1 over the training split (not for kNN)");
   o.add("seed", &seed, "of label draws, held-out parts, orders, and of the untrained network");
   o.group("Linear probe");

@@ -114,6 +114,26 @@ TEST_CASE("the count of labels makes columns; what else differs stands in the ce
   CHECK(c.cell(1, 1) == nullptr);
 }
 
+TEST_CASE("features of several depths make columns, beside the count of labels where that differs too") {
+  const auto at = [](const char* subject, const char* features, int labels, double value, double lr) {
+    return row(subject, value, {}, {{"features", features}, {"labels", labels}, {"learning rate", lr}});
+  };
+  const Comparison depths =
+      compare({run("rotnet", {{"seed", 1}}, {at("rotnet", "block1", 100, 60, 0.1), at("rotnet", "block2", 100, 70, 0.3)}),
+               run("rotnet", {{"seed", 2}}, {at("rotnet", "block1", 100, 62, 0.3), at("rotnet", "block2", 100, 71, 0.3)})});
+  REQUIRE(depths.columns.size() == 2);
+  CHECK(depths.columns[0].title == "linear top-1, features block1");
+  CHECK(summarise(*depths.cell(0, 0)).mean == doctest::Approx(61));
+  CHECK(summarise(*depths.cell(0, 1)).mean == doctest::Approx(70.5));
+
+  const Comparison both = compare({run("rotnet", {{"seed", 1}},
+                                       {at("rotnet", "block1", 100, 60, 0.1), at("rotnet", "block1", 600, 65, 0.3),
+                                        at("rotnet", "block2", 100, 70, 0.3), at("rotnet", "block2", 600, 75, 0.1)})});
+  REQUIRE(both.columns.size() == 4);
+  CHECK(both.columns[3].title == "linear top-1, features block2, labels 600");
+  CHECK(both.cell(0, 3)->runs.at(0).value == 75);
+}
+
 TEST_CASE("runs that differ in their seed alone are one arm, other settings name another") {
   const Comparison c =
       compare({run("simclr", {{"seed", 1}, {"temperature", 0.5}, {"workers", 2}}, {row("simclr", 70), row("pixels", 60)}),
