@@ -11,6 +11,7 @@ void OptimizerOptions::describe(core::Options& o) {
   o.group("Optimizer");
   o.add("optimizer", &optimizer, "update rule").choices({"sgd", "lars", "adamw"});
   o.add("momentum", &momentum, "momentum of sgd and lars").range(0, 1);
+  o.add("nesterov", &nesterov, "sgd: Nesterov's form of the momentum");
   o.add("beta1", &beta1, "first moment of adamw").range(0, 1);
   o.add("beta2", &beta2, "second moment of adamw").range(0, 1);
   o.add("adam-epsilon", &epsilon, "adamw's guard against division by zero").range(0, 1);
@@ -34,6 +35,8 @@ std::vector<ParameterGroup> default_groups(const torch::nn::Module& module, bool
 }
 
 Optimizer::Optimizer(std::vector<ParameterGroup> groups, const OptimizerOptions& options) : groups_(std::move(groups)), options_(options) {
+  if (options_.optimizer == "sgd" && options_.nesterov && options_.momentum == 0)
+    core::fail(core::Exit::usage, "--nesterov: needs a --momentum above 0");
   for (const auto& group : groups_) slots_.emplace_back(group.parameters.size());
 }
 
@@ -88,8 +91,8 @@ void Optimizer::update(const ParameterGroup& group, std::vector<Slot>& slots, do
   } else {
     // A momentum that starts at zero equals PyTorch's first step (momentum = gradient) because there is no dampening.
     if (options_.momentum == 0) first.clear();  // the kernel takes no buffers then
-    at::_fused_sgd_(parameters, grads, first, lars ? 0.0 : decay, options_.momentum, lr, /*dampening=*/0.0, /*nesterov=*/false,
-                    /*maximize=*/false, /*is_first_step=*/false);
+    at::_fused_sgd_(parameters, grads, first, lars ? 0.0 : decay, options_.momentum, lr, /*dampening=*/0.0,
+                    options_.optimizer == "sgd" && options_.nesterov, /*maximize=*/false, /*is_first_step=*/false);
   }
 }
 

@@ -24,6 +24,7 @@ struct ParameterGroup {
 struct OptimizerOptions {
   std::string optimizer = "sgd";
   double momentum = 0.9;                              ///< SGD and LARS
+  bool nesterov = false;                              ///< SGD: the step is along g + momentum * m (m with g in it) instead of m
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  ///< AdamW
   double trust = 0.001;                               ///< LARS (You et al. 2017)
   std::string lars_norm = "separate";  ///< its denominator: |g| + wd |w| (LARC, as SwAV), or "joint": |g + wd w| (SimCLR, BYOL)
@@ -37,6 +38,7 @@ std::vector<ParameterGroup> default_groups(const torch::nn::Module& module, bool
 /// A parameter without a gradient is left alone entirely: neither decay nor momentum moves it.
 class Optimizer {
  public:
+  /// Error: usage for Nesterov's momentum without any.
   Optimizer(std::vector<ParameterGroup> groups, const OptimizerOptions& options);
   /// One update. `peak_lr` is for groups with a fixed rate.
   void step(double lr, double peak_lr, double weight_decay);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace selfsight::train {
 
@@ -21,5 +22,9 @@ struct Progress {
 double cosine(double from, double to, double share);
 /// Linear warm-up from `start` (step 0 already gets the first increment) to `peak` over `warmup_epochs`, then half a cosine down to `end`.
 double warmup_cosine(double start, double peak, double end, double warmup_epochs, const Progress& progress);
+/// The same warm-up, then `peak` times `gamma` for each of `bounds` that the epoch (from 0) has reached: with bounds {60, 120} epochs 0 to
+/// 59 have the peak, 60 to 119 have gamma * peak.
+double warmup_steps(double start, double peak, double gamma, const std::vector<std::int64_t>& bounds, double warmup_epochs,
+                    const Progress& progress);
 
 }  // namespace selfsight::train

@@ -41,6 +41,42 @@ TEST_CASE("sgd with momentum and weight decay follows torch::optim::SGD") {
   CHECK(torch::allclose(ours.b, theirs.b, 1e-10, 1e-12));
 }
 
+TEST_CASE("nesterov: torch::optim::SGD's first steps and its trajectory, and its formula as a loop") {
+  const Problem ours(6), theirs(6), naive(6);
+  train::OptimizerOptions options;
+  options.nesterov = true;
+  train::Optimizer optimizer({ours.group()}, options);
+  torch::optim::SGD reference({theirs.w, theirs.b}, torch::optim::SGDOptions(0.1).momentum(0.9).weight_decay(0.01).nesterov(true));
+  torch::Tensor momentum_w = torch::zeros_like(naive.w), momentum_b = torch::zeros_like(naive.b);
+  const auto move = [](const torch::Tensor& parameter, torch::Tensor& momentum) {
+    const torch::NoGradGuard no_grad;
+    const torch::Tensor decayed = parameter.grad() + 0.01 * parameter;
+    momentum = 0.9 * momentum + decayed;
+    parameter.sub_(0.1 * (decayed + 0.9 * momentum));
+    parameter.mutable_grad() = torch::Tensor();
+  };
+  for (int step = 0; step < 101; ++step) {
+    optimizer.zero_grad();
+    ours.backward();
+    optimizer.step(0.1, 0.1, 0.01);
+    reference.zero_grad();
+    theirs.backward();
+    reference.step();
+    naive.backward();
+    move(naive.w, momentum_w);
+    move(naive.b, momentum_b);
+    if (step < 3 || step == 100) {
+      CAPTURE(step);
+      CHECK(torch::allclose(ours.w, theirs.w, 1e-10, 1e-12));
+      CHECK(torch::allclose(ours.b, theirs.b, 1e-10, 1e-12));
+      CHECK(torch::allclose(ours.w, naive.w, 1e-10, 1e-12));
+      CHECK(torch::allclose(ours.b, naive.b, 1e-10, 1e-12));
+    }
+  }
+  options.momentum = 0;
+  CHECK_THROWS_AS(train::Optimizer({ours.group()}, options), core::Error);
+}
+
 TEST_CASE("adamw follows torch::optim::AdamW") {
   const Problem ours(2), theirs(2);
   train::OptimizerOptions options;
