@@ -4,6 +4,7 @@
 #include "core/rng.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 
 namespace selfsight::data {
@@ -29,6 +30,19 @@ std::vector<std::int64_t> all_samples(std::int64_t count) {
   return samples;
 }
 
+/// Sorted by rank, which is counted within each group in the order of `samples`.
+std::vector<std::int64_t> by_rank(const std::vector<std::int64_t>& samples, const std::vector<std::int64_t>& groups) {
+  std::map<std::int64_t, std::int64_t> members;
+  std::vector<std::pair<std::int64_t, std::int64_t>> ranked;
+  ranked.reserve(samples.size());
+  for (const auto sample : samples) ranked.emplace_back(members[groups[static_cast<std::size_t>(sample)]]++, sample);
+  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::int64_t> order;
+  order.reserve(samples.size());
+  for (const auto& [rank, sample] : ranked) order.push_back(sample);
+  return order;
+}
+
 }  // namespace
 
 EpochPlan shuffled_plan(std::int64_t count, std::int64_t batch, std::uint64_t seed, std::int64_t epoch, bool drop_last) {
@@ -39,6 +53,19 @@ EpochPlan shuffled_plan(std::int64_t count, std::int64_t batch, std::uint64_t se
 }
 
 EpochPlan sequential_plan(std::int64_t count, std::int64_t batch) { return in_batches(all_samples(count), batch, false); }
+
+EpochPlan plan_in_order(const std::vector<std::int64_t>& order, std::int64_t batch) { return in_batches(order, batch, true); }
+
+std::vector<std::int64_t> guided_order(const std::vector<std::int64_t>& groups) {
+  return by_rank(all_samples(static_cast<std::int64_t>(groups.size())), groups);
+}
+
+std::vector<std::int64_t> guided_order(const std::vector<std::int64_t>& groups, std::uint64_t seed, std::int64_t epoch) {
+  std::vector<std::int64_t> samples = all_samples(static_cast<std::int64_t>(groups.size()));
+  core::Rng rng(seed, core::Stream::shuffle, static_cast<std::uint64_t>(epoch));
+  rng.shuffle(samples);
+  return by_rank(samples, groups);
+}
 
 void draw_mates(EpochPlan& plan, const MatesTable& table, std::uint64_t seed, std::int64_t epoch) {
   if (table.per_sample < 1) core::fail(core::Exit::internal, "a table of mates without mates");

@@ -27,6 +27,13 @@ struct MatesTable {
 EpochPlan shuffled_plan(std::int64_t count, std::int64_t batch, std::uint64_t seed, std::int64_t epoch, bool drop_last);
 /// All in order, the last batch as long as it is.
 EpochPlan sequential_plan(std::int64_t count, std::int64_t batch);
+/// The samples in the order given, in whole batches; the rest at the end is dropped.
+EpochPlan plan_in_order(const std::vector<std::int64_t>& order, std::int64_t batch);
+/// The order of G-SimCLR (arXiv 2009.12007, section 3.3): within its group (a number from 0) each sample has a rank by its index, and all
+/// are sorted by rank. As long as every group has a member left, consecutive samples are of different groups. The second
+/// form draws the ranks within each group, and the order of samples of one rank, by (seed, epoch).
+std::vector<std::int64_t> guided_order(const std::vector<std::int64_t>& groups);
+std::vector<std::int64_t> guided_order(const std::vector<std::int64_t>& groups, std::uint64_t seed, std::int64_t epoch);
 /// Fills in a mate for every draw, one of its row at random.
 void draw_mates(EpochPlan& plan, const MatesTable& table, std::uint64_t seed, std::int64_t epoch);
 

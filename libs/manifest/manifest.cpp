@@ -121,6 +121,8 @@ Json open(Envelope& envelope, const char* kind, const Json& document, std::initi
 
 }  // namespace
 
+Json content_of(const Split& split) { return {split.digest, split.count, split.subset ? split.subset->digest : ""}; }
+
 const Split& Dataset::split(const std::string& wanted) const {
   const auto it = splits.find(wanted);
   if (it != splits.end()) return it->second;
@@ -155,6 +157,12 @@ Json to_json(const Features& m, const fs::path& folder) {
   const Json fields = {{"split", m.split},          {"layer", m.layer}, {"count", m.count},    {"dim", m.dim},
                        {"data", file_json(m.data)}, {"model", m.model}, {"dataset", m.dataset}};
   return enclose(m, Features::kind, fields, folder);
+}
+
+Json to_json(const Plan& m, const fs::path& folder) {
+  const Json fields = {{"rule", m.rule},     {"split", m.split}, {"count", m.count},          {"batch", m.batch},
+                       {"redraw", m.redraw}, {"facts", m.facts}, {"data", file_json(m.data)}, {"dataset", m.dataset}};
+  return enclose(m, Plan::kind, fields, folder);
 }
 
 Json to_json(const Predictions& m, const fs::path& folder) {
@@ -207,6 +215,22 @@ Features from_json<Features>(const Json& document, const fs::path& folder, const
   m.dim = json.at("dim").get<std::int64_t>();
   m.data = file_from(json.at("data"));
   m.model = json.value("model", Json());
+  m.dataset = json.value("dataset", Json());
+  return m;
+}
+
+template <>
+Plan from_json<Plan>(const Json& document, const fs::path& folder, const std::string& origin) {
+  Plan m;
+  const auto names = {"rule", "split", "count", "batch", "redraw", "facts", "data", "dataset"};
+  const Json json = open(m, Plan::kind, document, names, folder, origin);
+  m.rule = json.at("rule").get<std::string>();
+  m.split = json.at("split").get<std::string>();
+  m.count = json.at("count").get<std::int64_t>();
+  m.batch = json.value("batch", std::int64_t{0});
+  m.redraw = json.value("redraw", false);
+  m.facts = json.value("facts", m.facts);
+  m.data = file_from(json.at("data"));
   m.dataset = json.value("dataset", Json());
   return m;
 }

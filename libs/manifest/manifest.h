@@ -55,6 +55,9 @@ struct Split {
   Json extra = Json::object();
 };
 
+/// What makes two splits the same samples in the same order, as far as manifests tell: digest, count and subset.
+Json content_of(const Split& split);
+
 struct Dataset : Envelope {
   static constexpr const char* kind = "dataset";
   std::string name;
@@ -85,6 +88,19 @@ struct Features : Envelope {
   File data;     ///< safetensors: "features" (count x dim, F32), "labels" (I64), "index" (I64)
   Json model;    ///< the model manifest it was made with (whole), or null
   Json dataset;  ///< the dataset manifest (whole)
+};
+
+/// Tables over the samples of one split, made before a run: in which batches they come, or which others stand in for each.
+struct Plan : Envelope {
+  static constexpr const char* kind = "plan";
+  std::string rule;  ///< "clusters", "labels", "random", "single-cluster": of batches; "neighbours": of mates
+  std::string split;
+  std::int64_t count = 0;
+  std::int64_t batch = 0;       ///< samples a batch; 0 for mates
+  bool redraw = false;          ///< the order inside each group is drawn anew every epoch
+  Json facts = Json::object();  ///< what was found on the way: clusters, share of pairs of one class ...
+  File data;                    ///< safetensors of I64: "order" (count) and "groups" (count), or "mates" (count x per sample)
+  Json dataset;                 ///< the dataset manifest (whole)
 };
 
 struct Predictions : Envelope {
@@ -121,6 +137,7 @@ struct Metrics : Envelope {
 Json to_json(const Dataset&, const fs::path& folder);
 Json to_json(const Model&, const fs::path& folder);
 Json to_json(const Features&, const fs::path& folder);
+Json to_json(const Plan&, const fs::path& folder);
 Json to_json(const Predictions&, const fs::path& folder);
 Json to_json(const Metrics&, const fs::path& folder);
 
@@ -134,6 +151,8 @@ template <>
 Model from_json<Model>(const Json&, const fs::path&, const std::string&);
 template <>
 Features from_json<Features>(const Json&, const fs::path&, const std::string&);
+template <>
+Plan from_json<Plan>(const Json&, const fs::path&, const std::string&);
 template <>
 Predictions from_json<Predictions>(const Json&, const fs::path&, const std::string&);
 template <>

@@ -219,4 +219,40 @@ TEST_CASE("shares are read, and refused when they make no sense") {
     CHECK(test::contains(test::error_of(core::Exit::usage, [&] { parse_shares(text); }), "--into"));
 }
 
+TEST_CASE("guided order: with groups of one size s the first s batches hold every group once; a smaller group ends that") {
+  const std::int64_t groups = 7, each = 5;
+  core::Rng rng(1, core::Stream::test);
+  Indices labels;
+  for (std::int64_t g = 0; g < groups; ++g) labels.insert(labels.end(), static_cast<std::size_t>(each), g);
+  rng.shuffle(labels);
+  const auto clean_batches = [&](const Indices& order) {
+    std::int64_t clean = 0;
+    for (const auto& batch : plan_in_order(order, groups)) {
+      std::set<std::int64_t> seen;
+      for (const auto& draw : batch) seen.insert(labels[static_cast<std::size_t>(draw.sample)]);
+      if (static_cast<std::int64_t>(seen.size()) != groups) return clean;
+      ++clean;
+    }
+    return clean;
+  };
+  for (const auto& order : {guided_order(labels), guided_order(labels, 3, 0), guided_order(labels, 3, 1)}) {
+    Indices sorted = order;
+    std::sort(sorted.begin(), sorted.end());
+    CHECK(sorted == counted(groups * each));
+    CHECK(clean_batches(order) == each);
+  }
+  CHECK(guided_order(labels, 3, 0) == guided_order(labels, 3, 0));
+  CHECK(guided_order(labels, 3, 0) != guided_order(labels, 3, 1));
+  // One group with two members less: exactly as many clean batches as it has.
+  std::erase_if(labels, [&, removed = 0](std::int64_t label) mutable { return label == 4 && removed++ < 2; });
+  CHECK(clean_batches(guided_order(labels)) == each - 2);
+}
+
+TEST_CASE("guided order: one group, or as many as samples, leaves the order as it is; the rest beyond whole batches is dropped") {
+  CHECK(guided_order(Indices(10, 3)) == counted(10));
+  CHECK(guided_order(counted(10)) == counted(10));
+  CHECK(sizes_of(plan_in_order(counted(10), 4)) == Indices{4, 4});
+  CHECK(guided_order({0, 0, 1, 0, 1, 2}) == Indices{0, 2, 5, 1, 4, 3});
+}
+
 }  // namespace selfsight::data

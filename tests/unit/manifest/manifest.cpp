@@ -130,6 +130,21 @@ TEST_CASE("every kind goes to JSON and back without loss, unknown fields include
   features.model = features.dataset = Json();
   round_trip(features, "features");
 
+  Plan plan;
+  plan.rule = "clusters";
+  plan.split = "train";
+  plan.count = 100;
+  plan.batch = 10;
+  plan.redraw = true;
+  plan.facts = {{"groups", 10}};
+  plan.data = {base / "plan.safetensors", "sha256:8"};
+  plan.dataset = to_json(sample_dataset(), base);
+  const Plan planned = round_trip(plan, "plan");
+  CHECK(planned.data.path == "/runs/a/plan.safetensors");
+  CHECK(planned.batch == 10);
+  CHECK(planned.redraw);
+  CHECK(planned.facts.at("groups") == 10);
+
   Predictions predictions;
   predictions.task = "detection";
   predictions.data = {base / "boxes.jsonl", ""};
@@ -205,7 +220,7 @@ TEST_CASE("a fault is told with origin, JSON pointer, what was expected and what
 }
 
 TEST_CASE("every kind ships a schema, and they agree with what is written") {
-  for (const char* kind : {"dataset", "model", "features", "predictions", "metrics"}) {
+  for (const char* kind : {"dataset", "model", "features", "plan", "predictions", "metrics"}) {
     CHECK(schema(kind).at("$schema") == "http://json-schema.org/draft-07/schema#");
     CHECK(schema(kind).at("properties").at("manifest").at("const") == kind);
   }
