@@ -89,6 +89,22 @@ class Rng {
     const double u = 1.0 - uniform(), v = uniform();
     return std::sqrt(-2.0 * std::log(u)) * std::cos(2.0 * std::numbers::pi * v);
   }
+  /// Gamma(shape, 1), shape > 0 (Marsaglia and Tsang 2000; below 1 by a power of a uniform number). Takes as many numbers as it needs.
+  double gamma(double shape) {
+    if (shape < 1) return gamma(shape + 1) * std::pow(1.0 - uniform(), 1.0 / shape);
+    const double d = shape - 1.0 / 3, c = 1.0 / std::sqrt(9 * d);
+    for (;;) {
+      const double x = normal(), v = std::pow(1 + c * x, 3);
+      if (v > 0 && std::log(1.0 - uniform()) < 0.5 * x * x + d - d * v + d * std::log(v)) return d * v;
+    }
+  }
+  /// Beta(a, b) on [0, 1].
+  double beta(double a, double b) {
+    for (;;) {
+      const double x = gamma(a), y = gamma(b);
+      if (x + y > 0) return x / (x + y);  // both can be too small for a double when a and b are
+    }
+  }
   /// Fisher-Yates.
   template <class T>
   void shuffle(std::vector<T>& items) {

@@ -10,22 +10,10 @@ void Byol::describe(core::Options& o) {
   o.add("ema", &options_.momentum, "tau_base, momentum of the target network at the start; rises to 1").range(0, 1);
   o.add("dim", &options_.dim, "output of projector and predictor").range(1, 1 << 16);
   o.add("hidden", &options_.hidden, "hidden width of projector and predictor").range(1, 1 << 16);
-  o.group("Views");
-  options_.view.describe(o, "view-", /*without=*/{"blur", "solarize"});
-  o.add("view-blurs", &options_.blur, "blur probability of the first and the second view").range(0, 1);
-  o.add("view-solarizes", &options_.solarize, "solarize probability of the first and the second view").range(0, 1);
+  options_.views.describe(o);
 }
 
-std::vector<data::ViewSpec> Byol::views(std::int64_t image) const {
-  if (options_.blur.size() != 2 || options_.solarize.size() != 2)
-    core::fail(core::Exit::usage, "--view-blurs and --view-solarizes need two values each, one for each view");
-  std::vector<data::Recipe> recipes(2, options_.view);
-  for (std::size_t i = 0; i < 2; ++i) {
-    recipes[i].blur = options_.blur[i];
-    recipes[i].solarize = options_.solarize[i];
-  }
-  return train::view_specs(recipes, image);
-}
+std::vector<data::ViewSpec> Byol::views(std::int64_t image) const { return train::view_specs(options_.views.recipes(), image); }
 
 void Byol::build(const train::Setup& setup) {
   // As released: hidden layers with a bias before their normalisation, output layers without.

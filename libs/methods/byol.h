@@ -1,6 +1,7 @@
 // BYOL: Grill et al., Bootstrap Your Own Latent, NeurIPS 2020, arXiv 2006.07733.
 #pragma once
 
+#include "data/view_pair.h"
 #include "nn/encoder.h"
 #include "nn/heads.h"
 #include "train/method.h"
@@ -10,8 +11,7 @@ namespace selfsight::methods {
 struct ByolOptions {
   double momentum = 0.996;  ///< tau_base; rises to 1 by a cosine
   std::int64_t dim = 256, hidden = 4096;
-  data::Recipe view = data::byol_recipes(224).at(0);
-  std::vector<double> blur = {1.0, 0.1}, solarize = {0.0, 0.2};  ///< of the two views (appendix B)
+  data::ViewPair views;
 };
 
 class Byol : public train::Method {

@@ -41,30 +41,20 @@ void Moco::build(const train::Setup& setup) {
   queue_ = register_module("queue", std::make_shared<nn::Queue>(options_.queue, options_.dim));
 }
 
-namespace {
-torch::Tensor by_group(nn::Encoder<nn::Mlp>& encoder, const torch::Tensor& x, std::int64_t groups) {
-  std::vector<torch::Tensor> parts;
-  for (const auto& group : x.chunk(groups)) parts.push_back(encoder.forward(group));
-  return torch::cat(parts);
-}
-}  // namespace
-
 train::PairMethod::Pair Moco::encode(const torch::Tensor& a, const torch::Tensor& b, const train::Progress&) {
   // Batch statistics shared by a query and its key would give the pair away (section 3.3 of v1). The paper's GPUs each normalise their own
   // part of the batch, with the keys shuffled over them; here the parts are groups that go through the encoders one by one.
-  const torch::Tensor query = nn::unit_rows(by_group(*query_, a, options_.shuffle_groups));
+  const torch::Tensor query = nn::forward_in_groups(*query_, a, options_.shuffle_groups);
   const torch::NoGradGuard no_grad;
-  const torch::Tensor order = torch::randperm(b.size(0), torch::TensorOptions().dtype(torch::kInt64)).to(b.device());
-  const torch::Tensor shuffled = by_group(*key_, b.index_select(0, order), options_.shuffle_groups);
-  const torch::Tensor key = nn::unit_rows(shuffled).index_select(0, order.argsort());
+  const torch::Tensor key = nn::unit_rows(nn::forward_in_shuffled_groups(*key_, b, options_.shuffle_groups));
   queue_->stage(key);
   return {query, key};
 }
 
 train::Outcome Moco::compare(const Pair& pair, const train::Progress&) {
   train::Outcome out;
-  out.loss = nn::info_nce(pair.query, pair.key, queue_->rows(), options_.temperature);
-  out.embedding = pair.query;
+  out.embedding = nn::unit_rows(pair.query);
+  out.loss = nn::info_nce(out.embedding, pair.key, queue_->rows(), options_.temperature);
   out.uniform_loss = std::log(static_cast<double>(options_.queue) + 1.0);
   return out;
 }

@@ -25,13 +25,14 @@ class Moco : public train::PairMethod {
   [[nodiscard]] std::vector<data::ViewSpec> views(std::int64_t image) const override;
   void build(const train::Setup& setup) override;
   Pair encode(const torch::Tensor& a, const torch::Tensor& b, const train::Progress& progress) override;
+  [[nodiscard]] std::int64_t embedding_dim() const override { return options_.dim; }
   train::Outcome compare(const Pair& pair, const train::Progress& progress) override;
   void after_update(const train::Progress& progress) override;
   void after_skip(const train::Progress&) override { queue_->discard(); }
   [[nodiscard]] std::shared_ptr<nn::Backbone> backbone() override { return query_->backbone; }
   [[nodiscard]] std::map<std::string, std::shared_ptr<torch::nn::Module>> heads() override { return {{"projector", query_->head}}; }
 
- private:
+ protected:
   MocoOptions options_;
   std::shared_ptr<nn::Encoder<nn::Mlp>> query_, key_;
   std::shared_ptr<nn::Queue> queue_;

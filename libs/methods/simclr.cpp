@@ -19,10 +19,14 @@ std::vector<data::ViewSpec> Simclr::views(std::int64_t image) const { return tra
 
 void Simclr::build(const train::Setup& setup) {
   auto backbone = nn::make_backbone(setup.backbone);
-  const std::int64_t features = backbone->feature_dim(), hidden = options_.hidden > 0 ? options_.hidden : features;
-  // The released head normalises its output layer too, with a gain and no bias.
-  nn::MlpOptions head{.dims = {features, hidden, options_.dim}, .batch_norm = true, .last_batch_norm = true, .last_norm_bias = false};
-  encoder_ = register_module("encoder", std::make_shared<nn::Encoder<nn::Mlp>>(std::move(backbone), std::make_shared<nn::Mlp>(head)));
+  const auto projector = std::make_shared<nn::Mlp>(head(backbone->feature_dim()));
+  encoder_ = register_module("encoder", std::make_shared<nn::Encoder<nn::Mlp>>(std::move(backbone), projector));
+}
+
+// The released head normalises its output layer too, with a gain and no bias.
+nn::MlpOptions Simclr::head(std::int64_t features) const {
+  const std::int64_t hidden = options_.hidden > 0 ? options_.hidden : features;
+  return {.dims = {features, hidden, options_.dim}, .batch_norm = true, .last_batch_norm = true, .last_norm_bias = false};
 }
 
 train::PairMethod::Pair Simclr::encode(const torch::Tensor& a, const torch::Tensor& b, const train::Progress&) {

@@ -21,12 +21,17 @@ class Simclr : public train::PairMethod {
   [[nodiscard]] std::vector<data::ViewSpec> views(std::int64_t image) const override;
   void build(const train::Setup& setup) override;
   Pair encode(const torch::Tensor& a, const torch::Tensor& b, const train::Progress& progress) override;
+  [[nodiscard]] std::int64_t embedding_dim() const override { return options_.dim; }
   train::Outcome compare(const Pair& pair, const train::Progress& progress) override;
   [[nodiscard]] std::shared_ptr<nn::Backbone> backbone() override { return encoder_->backbone; }
   [[nodiscard]] std::map<std::string, std::shared_ptr<torch::nn::Module>> heads() override { return {{"projector", encoder_->head}}; }
 
- private:
+ protected:
+  /// The projector on so many features.
+  [[nodiscard]] virtual nn::MlpOptions head(std::int64_t features) const;
   SimclrOptions options_;
+
+ private:
   std::shared_ptr<nn::Encoder<nn::Mlp>> encoder_;
 };
 

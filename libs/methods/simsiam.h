@@ -19,6 +19,7 @@ class Simsiam : public train::PairMethod {
   [[nodiscard]] std::vector<data::ViewSpec> views(std::int64_t image) const override;
   void build(const train::Setup& setup) override;
   Pair encode(const torch::Tensor& a, const torch::Tensor& b, const train::Progress& progress) override;
+  [[nodiscard]] std::int64_t embedding_dim() const override { return options_.dim; }
   train::Outcome compare(const Pair& pair, const train::Progress& progress) override;
   [[nodiscard]] std::vector<train::ParameterGroup> parameter_groups(const train::OptimizerOptions& options) override;
   [[nodiscard]] std::shared_ptr<nn::Backbone> backbone() override { return encoder_->backbone; }

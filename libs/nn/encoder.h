@@ -20,6 +20,22 @@ class Encoder : public torch::nn::Module {
   std::shared_ptr<Head> head;
 };
 
+/// The encoder on `groups` equal parts of the batch one by one: batch statistics stay within a part, as on so many GPUs. x: N x C x H x W.
+template <class E>
+torch::Tensor forward_in_groups(E& encoder, const torch::Tensor& x, std::int64_t groups) {
+  if (groups == 1) return encoder.forward(x);
+  std::vector<torch::Tensor> parts;
+  for (const auto& part : x.chunk(groups)) parts.push_back(encoder.forward(part));
+  return torch::cat(parts);
+}
+
+/// The same with the rows dealt to the parts at random (MoCo, section 3.3: shuffled BN); the result is in the order of x.
+template <class E>
+torch::Tensor forward_in_shuffled_groups(E& encoder, const torch::Tensor& x, std::int64_t groups) {
+  const torch::Tensor order = torch::randperm(x.size(0), torch::TensorOptions().dtype(torch::kInt64)).to(x.device());
+  return forward_in_groups(encoder, x.index_select(0, order), groups).index_select(0, order.argsort());
+}
+
 /// Multi-crop (SwAV, section 3.2): the backbone once for each run of consecutive views of equal size, then the head once on all of them
 /// together, so that batch normalisation in it sees every crop (as the releases of SwAV and DINO do). `views`: N x C x H x W each, of one
 /// N. Returns the head's outputs view by view.

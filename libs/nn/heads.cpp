@@ -3,9 +3,40 @@
 #include "core/error.h"
 #include "nn/losses.h"
 
+#include <nlohmann/json.hpp>
+
 #include <cmath>
 
 namespace selfsight::nn {
+
+nlohmann::json to_json(const MlpOptions& o) {
+  return {{"name", "mlp"},
+          {"dims", o.dims},
+          {"batch_norm", o.batch_norm},
+          {"last_batch_norm", o.last_batch_norm},
+          {"last_affine", o.last_affine},
+          {"last_norm_bias", o.last_norm_bias},
+          {"bias", o.bias},
+          {"bias_before_norm", o.bias_before_norm},
+          {"activation", o.activation}};
+}
+
+MlpOptions mlp_options(const nlohmann::json& json) {
+  MlpOptions o;
+  try {
+    o.dims = json.at("dims").get<std::vector<std::int64_t>>();
+    o.batch_norm = json.value("batch_norm", o.batch_norm);
+    o.last_batch_norm = json.value("last_batch_norm", o.last_batch_norm);
+    o.last_affine = json.value("last_affine", o.last_affine);
+    o.last_norm_bias = json.value("last_norm_bias", o.last_norm_bias);
+    o.bias = json.value("bias", o.bias);
+    o.bias_before_norm = json.value("bias_before_norm", o.bias_before_norm);
+    o.activation = json.value("activation", o.activation);
+  } catch (const nlohmann::json::exception& error) {
+    core::fail(core::Exit::bad_data, "the architecture of a head does not fit an MLP: {}", error.what());
+  }
+  return o;
+}
 
 Mlp::Mlp(const MlpOptions& options) : options_(options) {
   if (options.dims.size() < 2) core::fail(core::Exit::usage, "an MLP needs an input and an output width");

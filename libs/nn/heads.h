@@ -2,6 +2,7 @@
 #pragma once
 
 #include <torch/torch.h>
+#include <nlohmann/json_fwd.hpp>
 
 #include <cstdint>
 #include <string>
@@ -20,6 +21,11 @@ struct MlpOptions {
   bool bias_before_norm = false;    ///< of the others: the mean takes it out again (SwAV's release has it all the same)
   std::string activation = "relu";  ///< or "gelu"
 };
+
+/// For the model manifest's heads.
+nlohmann::json to_json(const MlpOptions& options);
+/// Error: bad_data for no object, no widths or a wrong type.
+MlpOptions mlp_options(const nlohmann::json& architecture);
 
 /// Children are numbered as those of the Sequential in the published releases ("0", "2" without BN; "0", "1", "3" with it).
 class Mlp : public torch::nn::Module {

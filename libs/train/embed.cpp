@@ -1,7 +1,9 @@
 #include "train/embed.h"
 
+#include "core/error.h"
 #include "core/progress.h"
 #include "manifest/payload.h"
+#include "nn/ema.h"
 #include "nn/state.h"
 
 #include <nlohmann/json.hpp>
@@ -19,6 +21,24 @@ Pretrained load_pretrained(const manifest::Model& model) {
   out.normalisation = {model.mean, model.stddev};
   out.size = model.input.at(0);
   return out;
+}
+
+std::shared_ptr<nn::Encoder<nn::Mlp>> load_encoder(const manifest::Model& model, const std::string& name) {
+  const auto backbone = load_pretrained(model).backbone;
+  if (!model.heads.contains(name))
+    core::fail(core::Exit::bad_data, "{}: this model of {} comes without the head '{}'", model.origin, model.method, name);
+  const auto& stored = model.heads.at(name);
+  if (!stored.contains("architecture") || stored.at("architecture").value("name", "") != "mlp")
+    core::fail(core::Exit::bad_data, "{}: the head '{}' does not say that it is an MLP, and of which widths", model.origin, name);
+  const auto head = std::make_shared<nn::Mlp>(nn::mlp_options(stored.at("architecture")));
+  const auto& file = stored.at("weights");
+  const std::filesystem::path weights =
+      manifest::checked_payload({file.at("path").get<std::string>(), file.value("digest", "")}, "weights of the head", model.origin);
+  nn::load_state(*head, nn::load_tensors(weights), /*strict=*/true, weights.string());
+  auto encoder = std::make_shared<nn::Encoder<nn::Mlp>>(backbone, head);
+  nn::freeze(*encoder);
+  encoder->eval();
+  return encoder;
 }
 
 namespace {

@@ -4,6 +4,8 @@
 #include "data/source.h"
 #include "manifest/manifest.h"
 #include "nn/backbone.h"
+#include "nn/encoder.h"
+#include "nn/heads.h"
 #include "train/tensors.h"
 
 #include <functional>
@@ -22,6 +24,10 @@ struct Pretrained {
 /// Builds the architecture of a model manifest and loads its weights. Errors: no_input, bad_data (weights that do not fit or are not those
 /// that the manifest names).
 Pretrained load_pretrained(const manifest::Model& model);
+
+/// The backbone with one of the heads that its run exported ("projector"), frozen, in eval mode, on the CPU: a teacher. Errors: as
+/// load_pretrained; bad_data when the manifest has no such head, or one that is no MLP.
+std::shared_ptr<nn::Encoder<nn::Mlp>> load_encoder(const manifest::Model& model, const std::string& head);
 
 /// One vector a sample, N x D, from a layer: "pooled", "map" (average-pooled last map) or the tap of a layer or
 /// block: maps are average-pooled, tokens give the class token, or their mean without one. The mode of the backbone is the caller's. Error:

@@ -33,6 +33,9 @@ struct Setup {
   std::int64_t batch = 0;
   std::int64_t steps_per_epoch = 0, epochs = 0;
   std::uint64_t seed = 0;
+  manifest::Split split;        ///< that the samples are of, for tables that were made of it beforehand
+  bool planned = false;         ///< the batches are those of a plan (--plan), not shuffled
+  Normalisation normalisation;  ///< of the views
   torch::Device device = torch::kCPU;
 };
 
@@ -56,6 +59,8 @@ struct EpochContext {
   Progress progress;
   /// Features of the whole training split by `network` in eval mode (evaluation view, the loader's full speed); shown as its own stage.
   std::function<Embedded(nn::Backbone& network, const std::string& layer, const std::string& stage)> embed_all;
+  /// Does other work of the hook (clustering, a search for neighbours) as a stage of its own in the record and the report.
+  std::function<void(const std::string& stage, const std::function<void()>& work)> timed;
 };
 
 /// The specs of some recipes; a size of 0 becomes `image`. Error: usage when that is 0 too (images of different sizes).
@@ -78,9 +83,11 @@ class Method : public torch::nn::Module {
 
   /// Before the first batch of an epoch (never in its middle, also after a resume): refresh tables, banks, clusters.
   virtual void before_epoch(const EpochContext&) {}
-  /// The batches of an epoch: a pure function of its arguments and of the method's saved state.
-  [[nodiscard]] virtual data::EpochPlan plan(std::int64_t samples, std::int64_t batch, std::uint64_t seed, std::int64_t epoch) const {
-    return data::shuffled_plan(samples, batch, seed, epoch, /*drop_last=*/true);
+  /// The batches of an epoch, from those that the trainer proposes (shuffled, or those of --plan): gives their samples mates, or makes
+  /// others. A pure function of its arguments and of the method's saved state.
+  [[nodiscard]] virtual data::EpochPlan plan(data::EpochPlan proposed, std::uint64_t seed, std::int64_t epoch) const {
+    (void)seed, (void)epoch;
+    return proposed;
   }
   /// After the backward pass, before clipping and update: cancel or clip single gradients.
   virtual void after_backward(const Progress&) {}
@@ -106,6 +113,7 @@ struct MethodEntry {
   std::string paper;    ///< authors, venue, arXiv number
   std::string summary;  ///< what it does, one line
   std::string needs;    ///< "two views", "a teacher model (--teacher)"
+  std::string cost;     ///< of a step next to SimCLR's, as tests/bench/run measures it: "1.0 x the time, 1.1 x the memory"
   /// Values of options by name: "published" is the paper's configuration (always applied first), others come on top of it by --profile.
   std::map<std::string, nlohmann::json> profiles;
   std::function<std::shared_ptr<Method>()> make;
@@ -123,8 +131,8 @@ class Modifier : public Method {
   void build(const Setup& setup) override { host_->build(setup); }
   Outcome step(const Views& views, const Progress& progress) override { return host_->step(views, progress); }
   void before_epoch(const EpochContext& context) override { host_->before_epoch(context); }
-  [[nodiscard]] data::EpochPlan plan(std::int64_t samples, std::int64_t batch, std::uint64_t seed, std::int64_t epoch) const override {
-    return host_->plan(samples, batch, seed, epoch);
+  [[nodiscard]] data::EpochPlan plan(data::EpochPlan proposed, std::uint64_t seed, std::int64_t epoch) const override {
+    return host_->plan(std::move(proposed), seed, epoch);
   }
   void after_backward(const Progress& progress) override { host_->after_backward(progress); }
   void after_update(const Progress& progress) override { host_->after_update(progress); }
@@ -139,7 +147,8 @@ class Modifier : public Method {
 };
 
 struct ModifierEntry {
-  std::string title, paper, summary;
+  std::string title, paper, summary, needs;
+  std::string cost;  ///< as MethodEntry's, around SimCLR
   std::function<std::shared_ptr<Method>(std::shared_ptr<Method> host)> make;
 };
 using ModifierRegistry = core::Registry<ModifierEntry>;
@@ -148,10 +157,15 @@ using ModifierRegistry = core::Registry<ModifierEntry>;
 class PairMethod : public Method {
  public:
   struct Pair {
-    torch::Tensor query, key;  ///< N x D each, as the loss takes them
+    torch::Tensor query, key;  ///< N x D each, as the heads give them: compare() does whatever normalising or predicting is left
+    std::int64_t parts = 1;    ///< equal blocks of rows that batch normalisation in compare() must keep apart
+    /// With further queries for the same keys, row by row; each block gets its own.
+    [[nodiscard]] Pair with_queries(const torch::Tensor& more) const;
   };
-  /// Embeddings of views `a` and `b`.
+  /// Embeddings of views `a` and `b`. What is not to get a gradient is detached already.
   virtual Pair encode(const torch::Tensor& a, const torch::Tensor& b, const Progress& progress) = 0;
+  /// D of both; known once the networks are built.
+  [[nodiscard]] virtual std::int64_t embedding_dim() const = 0;
   /// The loss of queries and keys, which may be more rows than the batch has.
   virtual Outcome compare(const Pair& pair, const Progress& progress) = 0;
   Outcome step(const Views& views, const Progress& progress) override {

@@ -36,8 +36,9 @@ nlohmann::json identity_of(const Run& run, const core::Options& options) {
   nlohmann::json identity = options.values(/*identity_only=*/true);
   identity["method"] = run.method;
   nlohmann::json content = nlohmann::json::object();
-  for (const auto& [name, split] : run.dataset.splits)
-    content[name] = {split.digest, split.count, split.subset ? split.subset->digest : ""};
+  for (const auto& [name, split] : run.dataset.splits) content[name] = manifest::content_of(split);
+  // What the plan says counts, not what its file is called.
+  if (!run.train.plan.empty()) identity["plan"] = manifest::read<manifest::Plan>(run.train.plan).data.digest;
   identity["dataset"] = core::digest_of(std::string_view(content.dump()));
   return identity;
 }

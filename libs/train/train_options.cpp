@@ -1,5 +1,10 @@
 #include "train/trainer.h"
 
+#include "core/error.h"
+
+#include <algorithm>
+#include <functional>
+
 namespace selfsight::train {
 
 void TrainOptions::describe(core::Options& o) {
@@ -11,9 +16,14 @@ void TrainOptions::describe(core::Options& o) {
   o.add("seed", &seed, "of everything that is random");
   o.add("split", &split, "split of the data set to train on").metavar("NAME");
   o.add("images", &images, "use only this many images of the split, drawn by the seed; 0: all").range(0);
+  o.add("plan", &plan, "take the batches from this plan manifest (ssl-plan batches) instead of shuffling").metavar("PLAN.json");
   o.group("Schedule");
   o.add("lr", &lr, "learning rate at lr-batch images an update, scaled linearly with the batch").range(0, 1000);
   o.add("lr-batch", &lr_batch, "batch that lr is stated for; 0: take lr as it is").range(0);
+  o.add("schedule", &schedule, "how the learning rate falls after the warm-up").choices({"cosine", "steps"});
+  o.add("lr-steps", &lr_steps, "steps: epochs (counted from 0) at whose start the rate is multiplied by lr-gamma; none: it stays")
+      .range(1, 1e6);
+  o.add("lr-gamma", &lr_gamma, "steps: what the rate is multiplied by").range(0, 1);
   o.add("min-lr", &min_lr, "learning rate at the end of the cosine, as it is (not scaled with the batch)").range(0, 1000);
   o.add("warmup-epochs", &warmup_epochs, "epochs of linear warm-up").range(0);
   o.add("warmup-lr", &warmup_lr, "learning rate that the warm-up starts from, as it is").range(0, 1000);
@@ -37,6 +47,18 @@ void TrainOptions::describe(core::Options& o) {
   o.add("time-limit", &time_limit, "minutes after which the run writes a checkpoint and ends with exit code 75; 0: none")
       .range(0)
       .runtime();
+}
+
+void TrainOptions::check() const {
+  if (warmup_epochs > static_cast<double>(epochs))
+    core::fail(core::Exit::usage, "--warmup-epochs {}: longer than the whole run (--epochs {})", warmup_epochs, epochs);
+  if (std::adjacent_find(lr_steps.begin(), lr_steps.end(), std::greater_equal<>()) != lr_steps.end())
+    core::fail(core::Exit::usage, "--lr-steps {}: each epoch must be later than the one before", fmt::join(lr_steps, ","));
+}
+
+double TrainOptions::learning_rate(double peak, const Progress& progress) const {
+  if (schedule == "steps") return warmup_steps(warmup_lr, peak, lr_gamma, lr_steps, warmup_epochs, progress);
+  return warmup_cosine(warmup_lr, peak, min_lr, warmup_epochs, progress);
 }
 
 }  // namespace selfsight::train

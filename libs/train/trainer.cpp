@@ -6,7 +6,9 @@
 #include "core/progress.h"
 #include "core/signals.h"
 #include "data/contact_sheet.h"
+#include "data/plan_file.h"
 #include "manifest/payload.h"
+#include "nn/heads.h"
 #include "nn/norm_statistics.h"
 #include "nn/state.h"
 #include "train/autocast.h"
@@ -46,6 +48,7 @@ class Trainer {
   void finish_epoch(std::int64_t number);
   void checkpoint();
   void stop_if_asked();
+  void note_stage(const std::string& stage, std::int64_t epoch, double begin);
   void save_views(const data::Batch& batch);
   manifest::Model export_model();
   json training_facts() const;
@@ -60,6 +63,7 @@ class Trainer {
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<nn::NormStatistics> statistics_;
   std::unique_ptr<data::Loader> loader_;
+  std::optional<data::SavedBatches> batches_;
   Checkpoints checkpoints_;
   std::unique_ptr<Record> metrics_, timings_;
   CollapseMonitor collapse_;
@@ -107,8 +111,11 @@ Trainer::Trainer(Run& run, const RunFolder& folder)
   setup.epochs = options_.epochs;
   setup.seed = options_.seed;
   setup.device = device_;
-  if (options_.warmup_epochs > static_cast<double>(options_.epochs))
-    core::fail(core::Exit::usage, "--warmup-epochs {}: longer than the whole run (--epochs {})", options_.warmup_epochs, options_.epochs);
+  setup.normalisation = set_.normalisation();
+  setup.split = set_.split();
+  if (!options_.plan.empty()) batches_ = data::read_batches(options_.plan, set_.split(), set_.samples(), options_.batch);
+  setup.planned = batches_.has_value();
+  options_.check();
   torch::manual_seed(options_.seed);
   method_.build(setup);
   // Filters in the layout that the pixels have: without this every convolution would reorder them.
@@ -283,7 +290,7 @@ bool Trainer::update(std::int64_t number) {
     if (progress_.step == 0 && part == 0) save_views(*batch);
     loss += forward_backward(*batch, outcome).item<double>() / static_cast<double>(options_.accumulate);
   }
-  const double lr = warmup_cosine(options_.warmup_lr, peak_lr_, options_.min_lr, options_.warmup_epochs, progress_);
+  const double lr = options_.learning_rate(peak_lr_, progress_);
   if (gradients_usable(loss)) {
     method_.after_backward(progress_);
     if (options_.clip > 0) torch::nn::utils::clip_grad_norm_(optimizer_->parameters(), options_.clip);
@@ -322,6 +329,13 @@ void Trainer::log_step(const Outcome& outcome, double loss, double lr) {
   logged_wait_ = wait;
 }
 
+/// What is neither a step nor a checkpoint, with its time.
+void Trainer::note_stage(const std::string& stage, std::int64_t epoch, double begin) {
+  const double seconds = core::monotonic_seconds() - begin;
+  timings_->write({{"type", "stage"}, {"stage", stage}, {"epoch", epoch}, {"seconds", seconds}});
+  core::log_info("epoch {}: {}, {:.1f} s", epoch, stage, seconds);
+}
+
 void Trainer::save_views(const data::Batch& batch) {
   constexpr std::int64_t most = 12;
   std::vector<std::vector<data::Image>> rows;  // one row a view, one column an image
@@ -350,13 +364,20 @@ void Trainer::epoch(std::int64_t number) {
       const double begin = core::monotonic_seconds();
       auto embedded =
           embed(network, set_.normalisation(), method_.views(set_.image()).at(0).recipe.size, set_.source(), {}, device_, embedding);
-      timings_->write({{"type", "stage"}, {"stage", stage}, {"epoch", number}, {"seconds", core::monotonic_seconds() - begin}});
+      note_stage(stage, number, begin);
       return embedded;
+    };
+    context.timed = [&](const std::string& stage, const std::function<void()>& work) {
+      const double begin = core::monotonic_seconds();
+      work();
+      note_stage(stage, number, begin);
     };
     torch::manual_seed(core::Rng(data_seed(), core::Stream::epoch, static_cast<std::uint64_t>(number)).bits64() >> 1);
     method_.before_epoch(context);
   }
-  loader_->start(method_.plan(set_.samples(), options_.batch, data_seed(), number), number, done * options_.accumulate);
+  data::EpochPlan proposed = batches_ ? batches_->epoch(data_seed(), number)
+                                      : data::shuffled_plan(set_.samples(), options_.batch, data_seed(), number, /*drop_last=*/true);
+  loader_->start(method_.plan(std::move(proposed), data_seed(), number), number, done * options_.accumulate);
   logged_ = core::monotonic_seconds();  // rates are of the steps alone: what lies between two epochs is not counted
   logged_images_ = images_;
   logged_wait_ = loader_->times().wait;
@@ -387,7 +408,7 @@ void Trainer::finish_epoch(std::int64_t number) {
     line["knn"] = result.accuracy;
     line["effective_rank"] = result.effective_rank;
     line["feature_spread"] = result.spread;
-    timings_->write({{"type", "stage"}, {"stage", "online kNN"}, {"epoch", number + 1}, {"seconds", core::monotonic_seconds() - begin}});
+    note_stage("online kNN", number + 1, begin);
     core::log_info("epoch {}/{}: loss {:.4f}, online kNN {:.1f} %, effective rank {:.1f}", number + 1, options_.epochs,
                    line.value("loss", 0.0), 100 * result.accuracy, result.effective_rank);
   } else {
@@ -441,6 +462,7 @@ manifest::Model Trainer::export_model() {
     manifest::File file{folder_ / ("head-" + name + ".safetensors"), ""};
     file.digest = nn::save_tensors(file.path, nn::named_state(*head));
     model.heads[name] = {{"weights", {{"path", file.path.string()}, {"digest", file.digest}}}};
+    if (const auto* mlp = head->as<nn::Mlp>()) model.heads[name]["architecture"] = nn::to_json(mlp->options());
   }
   metrics_->sync();
   timings_->sync();

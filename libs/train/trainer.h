@@ -19,10 +19,14 @@ struct TrainOptions {
   std::int64_t accumulate = 1;  ///< batches per update
   std::uint64_t seed = 0;
   std::string split = "train";
+  std::string plan;         ///< file of a plan manifest whose batches take the place of shuffled ones; empty: none
   std::int64_t images = 0;  ///< use this many images of the split (seeded, stratified by nothing); 0: all
   // Schedule
-  double lr = 0.03;             ///< at `lr_batch` images an update; scaled linearly
-  std::int64_t lr_batch = 256;  ///< 0: no scaling
+  double lr = 0.03;                    ///< at `lr_batch` images an update; scaled linearly
+  std::int64_t lr_batch = 256;         ///< 0: no scaling
+  std::string schedule = "cosine";     ///< after the warm-up: to min_lr by a "cosine", or by "steps"
+  std::vector<std::int64_t> lr_steps;  ///< "steps": epochs from which on the rate is lr_gamma times what it was; none: constant
+  double lr_gamma = 0.1;
   double min_lr = 0.0;
   double warmup_epochs = 0.0;
   double warmup_lr = 0.0;  ///< at the start of the warm-up
@@ -44,6 +48,10 @@ struct TrainOptions {
   double time_limit = 0;               ///< minutes after which a checkpoint is written and the run ends with 75; 0: none
 
   void describe(core::Options& options);
+  /// Error: usage for values that do not fit one another.
+  void check() const;
+  /// Where the schedule stands, for a rate of `peak` after the warm-up.
+  [[nodiscard]] double learning_rate(double peak, const Progress& progress) const;
 };
 
 /// Everything of one run that its main composes.

@@ -24,6 +24,7 @@ TrainingSet::TrainingSet(const manifest::Dataset& dataset, const std::string& na
   }
   if (split.image.size() == 3 && split.image[0] == split.image[1]) image_ = split.image[0];
   classes_ = static_cast<std::int64_t>(split.labels.size());
+  split_ = split;
   normalisation_ = usual_normalisation(source_->channels());
 }
 

@@ -23,11 +23,14 @@ class TrainingSet {
   /// Side of the images when all are square and of one size, else 0.
   [[nodiscard]] std::int64_t image() const { return image_; }
   [[nodiscard]] const Normalisation& normalisation() const { return normalisation_; }
+  /// As the data set describes it, whole.
+  [[nodiscard]] const manifest::Split& split() const { return split_; }
 
  private:
   std::shared_ptr<const data::Source> source_;
   std::int64_t classes_ = 0, image_ = 0;
   Normalisation normalisation_;
+  manifest::Split split_;
 };
 
 }  // namespace selfsight::train

@@ -41,8 +41,7 @@ class Awkward : public train::Method {
     const auto all = context.embed_all(*teacher_, "pooled", "finding mates");
     mates_.copy_(nn::nearest(all.features, all.features, 3).indices.narrow(1, 1, 2));
   }
-  [[nodiscard]] data::EpochPlan plan(std::int64_t samples, std::int64_t batch, std::uint64_t seed, std::int64_t epoch) const override {
-    auto plan = Method::plan(samples, batch, seed, epoch);
+  [[nodiscard]] data::EpochPlan plan(data::EpochPlan plan, std::uint64_t seed, std::int64_t epoch) const override {
     const auto* begin = mates_.data_ptr<std::int64_t>();
     data::draw_mates(plan, {mates_.size(1), std::vector(begin, begin + mates_.numel())}, seed, epoch);
     return plan;
@@ -99,7 +98,7 @@ class Doubling : public train::Modifier {
     auto pair = host.encode(views.x.at(0), views.x.at(1), progress);
     ++seen()["modified"];
     const torch::Tensor made = pair.query + strength_ * mix_->forward(pair.query);
-    return host.compare({torch::cat({pair.query, made}), torch::cat({pair.key, pair.key})}, progress);
+    return host.compare(pair.with_queries(made), progress);
   }
 
  private:
