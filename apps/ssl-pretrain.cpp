@@ -21,8 +21,8 @@ core::ToolInfo tool_info() {
           .examples = {"ssl-data fashion-mnist /usr/share/datasets/fashion-mnist | ssl-pretrain simclr --profile small --epochs 10 -o "
                        "runs/simclr > model.json",
                        "ssl-pretrain dino --profile small -o runs/dino cifar10.json | ssl-linear | ssl-report -o page.html",
-                       "ssl-pretrain --list"},
-          .see_also = {"ssl-data", "ssl-linear", "ssl-embed", "ssl-report"},
+                       "ssl-pretrain moco --profile small --with hallucinator -o runs/hallucinator cifar10.json", "ssl-pretrain --list"},
+          .see_also = {"ssl-data", "ssl-plan", "ssl-linear", "ssl-embed", "ssl-report"},
           .versions = train::versions()};
 }
 
@@ -46,28 +46,50 @@ struct ToolOptions {
   }
 };
 
-/// The page of methods, made from what each says of itself.
-void list_methods(bool as_json) {
+/// What each method and modifier says of itself.
+json entries() {
   json rows = json::array();
-  for (const auto& name : train::MethodRegistry::instance().names()) {
-    const auto& entry = train::MethodRegistry::instance().find(name, "method");
-    json profiles = json::array();
-    for (const auto& [profile, values] : entry.profiles) profiles.push_back(profile);
+  const auto add = [&](const std::string& name, const auto& entry, const char* kind) {
     rows.push_back({{"name", name},
+                    {"kind", kind},
                     {"title", entry.title},
                     {"summary", entry.summary},
                     {"needs", entry.needs},
-                    {"paper", entry.paper},
-                    {"profiles", profiles}});
-    if (!as_json) fmt::print("{:<10} {}\n{:<10} needs: {}\n{:<10} {}\n", name, entry.summary, "", entry.needs, "", entry.paper);
+                    {"cost", entry.cost},
+                    {"paper", entry.paper}});
+  };
+  for (const auto& name : train::MethodRegistry::instance().names()) {
+    const auto& entry = train::MethodRegistry::instance().find(name, "method");
+    add(name, entry, "method");
+    for (const auto& [profile, values] : entry.profiles) rows.back()["profiles"].push_back(profile);
   }
-  if (as_json) fmt::print("{}\n", rows.dump(2));
+  for (const auto& name : train::ModifierRegistry::instance().names())
+    add(name, train::ModifierRegistry::instance().find(name, "modifier"), "modifier");
+  return rows;
+}
+
+/// The page of methods: "text", "json", or "markdown" as the README has it.
+void list_methods(const std::string& format) {
+  const json rows = entries();
+  if (format == "json") return fmt::print("{}\n", rows.dump(2));
+  if (format == "markdown") fmt::print("| name | method | needs | a step next to SimCLR's |\n|---|---|---|---|\n");
+  for (const auto& row : rows) {
+    const auto text = [&](const char* field) { return row.at(field).get<std::string>(); };
+    const std::string name = row.at("kind") == "modifier" ? "--with " + text("name") : text("name");
+    if (format == "markdown") {
+      fmt::print("| `{}` | {}: {} {} | {} | {} |\n", name, text("title"), text("summary"), text("paper"), text("needs"), text("cost"));
+    } else {
+      const std::string cost = text("cost").empty() ? "" : fmt::format("\n{:<12} a step next to SimCLR's: {}", "", text("cost"));
+      fmt::print("{:<12} {}\n{:<12} needs: {}{}\n{:<12} {}\n", name, text("summary"), "", text("needs"), cost, "", text("paper"));
+    }
+  }
 }
 
 void pretrain(core::CommandLine& cli) {
   std::string name = cli.take_word();
   for (const auto& argument : cli.argv())
-    if (argument == "--list" || argument == "--list=json") return list_methods(argument.ends_with("json"));
+    if (argument == "--list" || argument == "--list=json" || argument == "--list=markdown")
+      return list_methods(argument == "--list" ? "text" : argument.substr(7));
   if (name.empty()) {
     cli.info().purpose +=
         " METHOD is one of: " + fmt::format("{}", fmt::join(train::MethodRegistry::instance().names(), ", ")) + " (--list tells of each).";
@@ -78,6 +100,7 @@ void pretrain(core::CommandLine& cli) {
   const auto& entry = train::MethodRegistry::instance().find(name, "method");
   cli.info().usage = "ssl-pretrain " + name + " [options] [DATASET.json|-]";
   cli.info().purpose = fmt::format("{}: {}\nPaper: {}\nNeeds: {}.", entry.title, entry.summary, entry.paper, entry.needs);
+  if (!entry.cost.empty()) cli.info().purpose += fmt::format("\nCost of a step next to SimCLR's: {}.", entry.cost);
 
   train::Run run;
   ToolOptions tool;

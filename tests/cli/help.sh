@@ -14,6 +14,11 @@ for method in $(ssl-pretrain --list=json | sed -n 's/^ *"name": "\(.*\)",*/\1/p'
   ok "ssl-pretrain $method --help" ssl-pretrain "$method" --help
   grep -q 'Paper: ' out || fail "ssl-pretrain $method --help names no paper"
 done
+# The README's table of methods is what the programs say of themselves.
+ok "--list=markdown" ssl-pretrain --list=markdown
+while read -r line; do
+  grep -qxF -- "$line" "$here/../../README.md" || fail "README.md lacks this line of ssl-pretrain --list=markdown: $line"
+done <out
 refuses 64 "unknown option '--temprature'.*--temperature" ssl-pretrain simclr --temprature 1
 refuses 64 "did you mean 'simclr'" ssl-pretrain simclrr
 refuses 64 "--temperature: 'abc'" ssl-pretrain simclr --temperature abc -o x

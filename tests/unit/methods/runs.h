@@ -20,6 +20,47 @@ inline std::vector<std::string> methods() {
   return names;
 }
 
+/// A method, alone or inside a modifier.
+struct Subject {
+  std::string method;
+  std::vector<std::string> modifiers;
+  [[nodiscard]] std::string name() const { return modifiers.empty() ? method : modifiers[0] + "(" + method + ")"; }
+};
+
+/// Every registered method, and every registered modifier around SimCLR.
+inline std::vector<Subject> subjects() {
+  std::vector<Subject> out;
+  for (const auto& method : methods()) out.push_back({method, {}});
+  for (const auto& modifier : train::ModifierRegistry::instance().names())
+    if (train::ModifierRegistry::instance().find(modifier, "modifier").paper != "none") out.push_back({"simclr", {modifier}});
+  return out;
+}
+
+/// A folder that lives as long as the process.
+inline const fs::path& scratch() {
+  static const Folder folder;
+  return folder.path();
+}
+
+/// A small SimCLR run to learn from, made once in a process: its model manifest.
+const fs::path& teacher();
+
+/// A plan of batches for `samples` samples in which all groups are as many as a batch has places. Its data set is not named.
+inline fs::path write_plan(const fs::path& folder, std::int64_t samples, std::int64_t batch) {
+  const auto order = torch::arange(samples);
+  manifest::Plan plan;
+  plan.rule = "clusters";
+  plan.split = "train";
+  plan.count = samples;
+  plan.batch = batch;
+  plan.redraw = true;
+  plan.data.path = folder / fmt::format("plan-{}-{}.safetensors", samples, batch);
+  plan.data.digest = nn::save_tensors(plan.data.path, {{"order", order}, {"groups", order % batch}});
+  const auto file = folder / fmt::format("plan-{}-{}.json", samples, batch);
+  core::write_atomically(file, manifest::to_json(plan, folder).dump());
+  return file;
+}
+
 /// Options by name (those that the method has) on top of its small profile, a tiny network and a tiny budget.
 inline train::Run make_run(const std::string& method, const fs::path& folder, const nlohmann::json& overrides = nlohmann::json::object(),
                            const std::vector<std::string>& modifiers = {}) {
@@ -47,6 +88,10 @@ inline train::Run make_run(const std::string& method, const fs::path& folder, co
   };
   set_known(tiny);
   set_known(overrides);
+  // What some methods cannot do without.
+  if (options.find("teacher") != nullptr && !values.contains("teacher")) values["teacher"] = teacher().string();
+  if (method == "g-simclr" && !values.contains("plan"))
+    values["plan"] = write_plan(scratch(), values.at("images").get<std::int64_t>(), values.at("batch").get<std::int64_t>()).string();
   options.set_json(values, "test");
   run.dataset = fashion_mnist();
   run.config = options.values();
@@ -57,6 +102,18 @@ inline train::Run make_run(const std::string& method, const fs::path& folder, co
   return run;
 }
 
+inline const fs::path& teacher() {
+  static const fs::path file = [] {
+    const fs::path folder = scratch() / "teacher";
+    auto run = make_run("simclr", folder, {{"images", 4096}, {"epochs", 3}, {"dim", 64}, {"lr-batch", 64}});
+    const auto model = train::pretrain(run);
+    const auto manifest_file = folder / "model.json";
+    core::write_atomically(manifest_file, manifest::to_json(model, folder).dump());
+    return manifest_file;
+  }();
+  return file;
+}
+
 /// A built method on random colour images, without a data set.
 struct Built {
   std::shared_ptr<train::Method> method;
@@ -64,8 +121,10 @@ struct Built {
   std::int64_t batch = 8;
 
   /// `options` on top of tiny ones that every method understands in part.
-  Built(const std::string& name, const nlohmann::json& values) {
-    method = train::MethodRegistry::instance().find(name, "method").make();
+  Built(const std::string& name, const nlohmann::json& values, const std::vector<std::string>& modifiers = {}) {
+    train::Run run;
+    train::choose_method(run, name, modifiers);
+    method = run.network;
     core::Options options;
     method->describe(options);
     options.set_json(values, "test");
@@ -75,6 +134,8 @@ struct Built {
     setup.backbone.width = 0.125;
     setup.batch = batch;
     setup.samples = 80;
+    setup.normalisation = train::usual_normalisation(3);
+    setup.planned = true;
     setup.steps_per_epoch = 10;
     setup.epochs = 10;
     torch::manual_seed(1);
