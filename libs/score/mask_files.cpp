@@ -25,6 +25,7 @@ fs::path predictions_folder(const std::string& input, const std::string& task, m
     fail(fs::exists(predictions.data.path, ignored) ? Exit::bad_data : Exit::no_input, "{}: the folder of masks that {} names is {}",
          predictions.data.path.string(), document.origin, fs::exists(predictions.data.path, ignored) ? "no folder" : "missing");
   metrics.inputs.push_back(manifest::input_entry(document.kind, document.origin, document.json));
+  if (const auto model = predictions.extra.find("model"); model != predictions.extra.end() && model->is_object()) metrics.model = *model;
   return predictions.data.path;
 }
 

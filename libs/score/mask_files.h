@@ -14,7 +14,8 @@ namespace selfsight::score {
 namespace fs = manifest::fs;
 
 /// The folder of predictions behind `input`: a folder, or a predictions manifest of `task` (a file, or "-") whose payload is one; then the
-/// manifest becomes an input of `metrics`. Errors: no_input (neither is there), bad_data (another kind or task, payload no folder).
+/// manifest becomes an input of `metrics`, and the "model" that it names, if any, its model. Errors: no_input (neither is there), bad_data
+/// (another kind or task, payload no folder).
 fs::path predictions_folder(const std::string& input, const std::string& task, manifest::Metrics& metrics);
 
 /// A label image of the truth and the one predicted for it.

@@ -23,7 +23,7 @@ ssl-dense segment run/model.json $segment -o dense 2>err | seg-parse score --tru
 grep -q '"subject": "simclr"' scores.json && pass || fail "the scores are not the model's"
 [ "$(ls dense/simclr)" = "$(printf '0.png\n1.png')" ] && pass || fail "predictions are not named as the images"
 # shellcheck disable=SC2086
-ok "from a pipe" bash -c "ssl-dense segment $segment -o dense --no-provenance <run/model.json"
+tiny_run simclr data.json run 2>err | ssl-dense segment $segment -o dense --no-provenance >out 2>>err && pass || { fail "ssl-pretrain | segment broke"; tail -n 3 err; }
 cp dense/simclr/1.png first.png; cp dense/predictions.json first.json
 # shellcheck disable=SC2086
 ok "again" ssl-dense segment run/model.json $segment -o dense --no-provenance
@@ -37,7 +37,7 @@ match="--dataset few.json --split few --draws 1"
 # shellcheck disable=SC2086
 ok "match" ssl-dense match run/model.json $match -o match.json
 # shellcheck disable=SC2086
-ssl-dense match $match --weights untrained <run/model.json 2>err | ssl-report -o page.html match.json - >out 2>>err && pass || { fail "match | ssl-report broke"; tail -n 3 err; }
+tiny_run simclr data.json run 2>err | ssl-dense match $match --weights untrained 2>>err | ssl-report -o page.html match.json - >out 2>>err && pass || { fail "match | ssl-report broke"; tail -n 3 err; }
 grep -q 'cell correspondence' page.html && pass || fail "the page does not show the correspondence"
 # shellcheck disable=SC2086
 for workers in 1 3; do ssl-dense match run/model.json $match --workers $workers --no-provenance >workers$workers.json 2>err; done
@@ -52,7 +52,7 @@ refuses 66 '--labels nowhere' ssl-dense segment run/model.json --images images -
 refuses 65 'labels/0.png: label 255 at column 0, row 7' ssl-dense segment run/model.json --images images --labels labels --test test --classes 2 --void 9 -o dense
 refuses 64 '--layer pooled' ssl-dense match run/model.json --layer pooled
 refuses 65 "nosuch" ssl-dense match run/model.json --split nosuch
-refuses 65 'expected a model, got a dataset' ssl-dense match data.json
+refuses 65 'expected a model manifest, got a dataset' ssl-dense match data.json
 mkdir notes; echo precious >notes/mine.txt
 # shellcheck disable=SC2086
 refuses 73 'holds files that ssl-dense did not write' ssl-dense segment run/model.json $segment -o notes

@@ -53,7 +53,7 @@ const data::Box left{0, 0, 80, 100}, middle{40, 10, 80, 80}, right{120, 0, 80, 1
 const data::Box square{40, 10, 100, 50};  // in shares of the sides, so that no neighbour matches
 
 /// The network in float64, so that exact statements can be tested as such.
-Built exact(const nlohmann::json& more) {
+Built exact(const nlohmann::json& more = nlohmann::json::object()) {
   nlohmann::json options = tiny;
   options.update(more);
   Built built("pixpro", options);
@@ -246,7 +246,7 @@ TEST_SUITE("pixpro") {
   }
 
   TEST_CASE("the instance branch adds alpha times -2 cos in each direction") {
-    Built with = exact({{"instance-weight", 3.0}}), without = exact({});
+    Built with = exact({{"instance-weight", 3.0}}), without = exact();
     nn::State shared = nn::named_state(*with.method);
     std::erase_if(shared,
                   [](const auto& item) { return item.first.find("instance") != std::string::npos || item.first.starts_with("predictor"); });
@@ -270,7 +270,7 @@ TEST_SUITE("pixpro") {
     };
     for (const Case& c : {Case{-1, 0.99}, Case{49, 0.995}, Case{99, 1.0}}) {
       CAPTURE(c.step);
-      Built built = exact({});
+      Built built = exact();
       CHECK(torch::equal(built.state("target." + weight), built.state("online." + weight)));
       const torch::Tensor start = built.state("target." + weight).clone();
       built.state("online." + weight).add_(1.0);

@@ -134,8 +134,13 @@ TEST_SUITE("dense") {
     options.subject.layer = "pooled";
     CHECK(test::contains(test::error_of(core::Exit::usage, [&] { tasks::match_cells(model, dataset, options); }), "--layer pooled"));
     options.subject.layer = "map";
-    options.threshold = 0.001;
-    options.view.flip = 0;
+    // Two images, two small crops of each that lie apart.
+    core::write_atomically(folder / "two.json", std::string_view("[0, 1]"));
+    auto& few = dataset.splits.at("test");
+    few.subset = manifest::File{folder / "two.json", ""};
+    few.count = 2;
+    options.view.scale_min = options.view.scale_max = 0.01;
+    options.draws = 1;
     CHECK(test::contains(test::error_of(core::Exit::bad_data, [&] { tasks::match_cells(model, dataset, options); }), "--threshold"));
   }
 
@@ -198,7 +203,6 @@ TEST_SUITE("dense") {
     for (int epoch = 0; epoch < 60; ++epoch) loss = segmenter.train_epoch(maps, labels, 1, 0, epoch, [&] { adam.step(); });
     CHECK(loss < 0.6);
 
-    const torch::NoGradGuard no_grad;
     CHECK(torch::allclose(segmenter.forward(maps[0], 3, 4), segmenter.layer()->forward(maps[0].unsqueeze(0))[0], 0, 1e-6));
     // Twice the size: 3/4 of the nearest cell and 1/4 of the next one, in each direction.
     const torch::Tensor row = segmenter.layer()->forward(maps[0].unsqueeze(0))[0].slice(1, 0, 1);
@@ -275,7 +279,7 @@ TEST_SUITE("dense") {
     CHECK(test::contains(error(core::Exit::usage, wrong), "--layer layer9"));
     core::write_atomically(folder / "labels/1.png", data::encode_labels(data::Labels(8, 8)));
     CHECK(test::contains(error(core::Exit::bad_data, options), "labels/1.png: 8 x 8 pixels, but the image"));
-    core::write_atomically(folder / "images/0.ppm", std::string_view("P6 nonsense"));
+    core::write_atomically(folder / "images/0.ppm", std::string_view("nonsense"));
     CHECK(test::contains(error(core::Exit::bad_data, options), "images/0.ppm"));
     core::write_atomically(folder / "foreign/notes.txt", std::string_view("precious"));
     test::error_of(core::Exit::cannot_create, [&] { tasks::segment(blank_model(), options, folder / "foreign"); });
