@@ -102,21 +102,51 @@ double ExactDistance::operator()(std::int64_t query, std::int64_t item) const {
   });
 }
 
+namespace {
+
+/// Sixteen minima side by side, which the compiler turns into vectors.
+float least_of(std::span<const float> values) {
+  constexpr std::size_t width = 16;
+  std::array<float, width> least;
+  least.fill(std::numeric_limits<float>::infinity());
+  std::size_t i = 0;
+  for (; i + width <= values.size(); i += width)
+    for (std::size_t lane = 0; lane < width; ++lane) least[lane] = values[i + lane] < least[lane] ? values[i + lane] : least[lane];
+  for (; i < values.size(); ++i) least[0] = std::min(least[0], values[i]);
+  return *std::min_element(least.begin(), least.end());
+}
+
+}  // namespace
+
 std::vector<std::int64_t> DistanceRow::nearest(std::int64_t k) const {
-  std::vector<float> sorted;
-  for (const float value : approximate)
-    if (!std::isinf(value)) sorted.push_back(value);
-  k = std::min(k, static_cast<std::int64_t>(sorted.size()));
+  constexpr std::size_t stretch = 64;
   if (k <= 0) return {};
-  std::nth_element(sorted.begin(), sorted.begin() + (k - 1), sorted.end());
+  // At least k values are no larger than the k-th smallest of the stretches' least ones, so the k-th smallest of all is not either.
+  std::vector<float> least;
+  for (std::size_t begin = 0; begin < approximate.size(); begin += stretch)
+    least.push_back(least_of(approximate.subspan(begin, std::min(stretch, approximate.size() - begin))));
+  float kth = std::numeric_limits<float>::max();
+  if (std::vector<float> sorted = least; sorted.size() >= static_cast<std::size_t>(k)) {
+    std::nth_element(sorted.begin(), sorted.begin() + (k - 1), sorted.end());
+    kth = std::min(kth, sorted[static_cast<std::size_t>(k - 1)]);
+  }
+  std::vector<std::pair<float, std::int64_t>> close;
+  const double far = static_cast<double>(kth) + 2 * margin;
+  for (std::size_t s = 0; s < least.size(); ++s) {
+    if (static_cast<double>(least[s]) > far) continue;
+    const std::size_t end = std::min(approximate.size(), (s + 1) * stretch);
+    for (std::size_t g = s * stretch; g < end; ++g)
+      if (static_cast<double>(approximate[g]) <= far && !std::isinf(approximate[g]))
+        close.emplace_back(approximate[g], static_cast<std::int64_t>(g));
+  }
+  k = std::min(k, static_cast<std::int64_t>(close.size()));
+  if (k == 0) return {};
+  std::nth_element(close.begin(), close.begin() + (k - 1), close.end());
   // The k-th smallest true value is at most this + margin, so whatever may be among them has an approximate value of at most + 2 margin.
-  const double bound = static_cast<double>(sorted[static_cast<std::size_t>(k - 1)]) + 2 * margin;
+  const double bound = static_cast<double>(close[static_cast<std::size_t>(k - 1)].first) + 2 * margin;
   std::vector<std::pair<double, std::int64_t>> candidates;
-  for (std::size_t g = 0; g < approximate.size(); ++g)
-    if (static_cast<double>(approximate[g]) <= bound) {
-      const auto item = static_cast<std::int64_t>(g);
-      candidates.emplace_back(exact(item), item);
-    }
+  for (const auto& [value, item] : close)
+    if (static_cast<double>(value) <= bound) candidates.emplace_back(exact(item), item);
   std::partial_sort(candidates.begin(), candidates.begin() + k, candidates.end());
   std::vector<std::int64_t> out;
   for (std::int64_t i = 0; i < k; ++i) out.push_back(candidates[static_cast<std::size_t>(i)].second);

@@ -2,11 +2,11 @@
 
 #include "core/error.h"
 #include "core/rng.h"
+#include "nn/rows.h"
 
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <functional>
 #include <limits>
 #include <numeric>
 
@@ -14,105 +14,73 @@ namespace selfsight::nn {
 
 namespace {
 
-/// Rows that one task takes. Fixed, because a matrix product's rounding may depend on its size.
-constexpr std::int64_t chunk = 1024;
-
 torch::Tensor plain(const torch::Tensor& x) { return x.detach().to(torch::kCPU, torch::kFloat32).contiguous(); }
-
-/// Calls body(begin, end) for each chunk of [0, count). Inside, matrix products run on one thread: their bits, too, may depend on the
-/// number.
-void for_chunks(std::int64_t count, const std::function<void(std::int64_t begin, std::int64_t end)>& body) {
-  const auto each = [&](std::int64_t first, std::int64_t last) {
-    const torch::NoGradGuard no_grad;
-    for (std::int64_t i = first; i < last; ++i) body(i * chunk, std::min(count, (i + 1) * chunk));
-  };
-  const std::int64_t chunks = (count + chunk - 1) / chunk;
-  if (chunks > 1) {
-    at::parallel_for(0, chunks, 1, each);  // within it, the threads of the linear algebra are one each
-    return;
-  }
-  const int threads = at::get_num_threads();
-  at::set_num_threads(1);
-  each(0, chunks);
-  at::set_num_threads(threads);
-}
 
 struct Assignment {
   std::vector<std::int64_t> label;
   std::vector<double> distance;  ///< squared, to that centroid
 };
 
-double squared_distance(const float* a, const float* b, std::int64_t dim) {
-  double sum = 0;
-  for (std::int64_t j = 0; j < dim; ++j) {
-    const double d = static_cast<double>(a[j]) - static_cast<double>(b[j]);
-    sum += d * d;
-  }
-  return sum;
+/// Calls take(i, c, d) for every row i of x: c is the nearest of the centroids (the lower index of two equally near), d the squared
+/// distance, both those of float64 arithmetic. From several threads.
+template <class Take>
+void for_each_nearest(const torch::Tensor& x, const torch::Tensor& centroids, const Take& take) {
+  const int threads = at::get_num_threads();
+  const metrics::ExactDistance exact(rows_of(x), rows_of(centroids), metrics::Distance::euclidean, threads);
+  metrics::for_each_row(exact, {.threads = threads}, [&](const metrics::DistanceRow& row) {
+    const std::int64_t best = row.nearest(1).front();
+    take(row.query, best, row.exact(best));
+  });
 }
 
 Assignment assign(const torch::Tensor& x, const torch::Tensor& centroids) {
-  const std::int64_t count = x.size(0), dim = x.size(1), clusters = centroids.size(0);
-  Assignment out{std::vector<std::int64_t>(static_cast<std::size_t>(count)), std::vector<double>(static_cast<std::size_t>(count))};
-  const float *rows = x.const_data_ptr<float>(), *centres = centroids.const_data_ptr<float>();
-  std::vector<float> half_square(static_cast<std::size_t>(clusters));
-  for (std::int64_t c = 0; c < clusters; ++c) {
-    double sum = 0;
-    for (std::int64_t j = 0; j < dim; ++j) sum += static_cast<double>(centres[c * dim + j]) * static_cast<double>(centres[c * dim + j]);
-    half_square[static_cast<std::size_t>(c)] = static_cast<float>(sum / 2);
-  }
-  const torch::Tensor transposed = centroids.t();
-  for_chunks(count, [&](std::int64_t begin, std::int64_t end) {
-    const torch::Tensor products = torch::mm(x.slice(0, begin, end), transposed).contiguous();
-    const float* product = products.const_data_ptr<float>();
-    for (std::int64_t i = begin; i < end; ++i, product += clusters) {
-      std::int64_t best = 0;
-      float most = -std::numeric_limits<float>::infinity();
-      for (std::int64_t c = 0; c < clusters; ++c)
-        if (const float score = product[c] - half_square[static_cast<std::size_t>(c)]; score > most) {
-          most = score;
-          best = c;
-        }
-      out.label[static_cast<std::size_t>(i)] = best;
-      out.distance[static_cast<std::size_t>(i)] = squared_distance(rows + i * dim, centres + best * dim, dim);
-    }
+  const auto count = static_cast<std::size_t>(x.size(0));
+  Assignment out{std::vector<std::int64_t>(count), std::vector<double>(count)};
+  for_each_nearest(x, centroids, [&](std::int64_t i, std::int64_t c, double distance) {
+    out.label[static_cast<std::size_t>(i)] = c;
+    out.distance[static_cast<std::size_t>(i)] = distance;
   });
   return out;
 }
 
-/// k-means++: each further seed is drawn with a probability in proportion to its squared distance from the nearest one so far.
+/// k-means++: each further seed is drawn with a probability in proportion to its squared distance from the nearest one so far. Distances to
+/// all rows are brought up to date for several seeds at once; in between, a row is proposed by its old distance and taken with the
+/// probability new / old, which makes the same distribution.
 torch::Tensor seeds(const torch::Tensor& x, std::int64_t clusters, core::Rng& rng) {
+  constexpr std::size_t most_at_once = 64;
   std::vector<std::int64_t> order(static_cast<std::size_t>(x.size(0)));
   std::iota(order.begin(), order.end(), 0);
   rng.shuffle(order);
   order.resize(std::min(order.size(), static_cast<std::size_t>(std::max<std::int64_t>(4096, 16 * clusters))));
-  const auto sample = static_cast<std::int64_t>(order.size());
   const torch::Tensor pool = x.index_select(0, torch::tensor(order));
-  const std::int64_t dim = x.size(1);
-  const float* rows = pool.const_data_ptr<float>();
-  std::vector<double> nearest(order.size(), std::numeric_limits<double>::infinity());
+  const metrics::ExactDistance between(rows_of(pool), rows_of(pool), metrics::Distance::euclidean, 1);
+  std::vector<double> nearest(order.size(), std::numeric_limits<double>::infinity()), until(order.size());
   std::vector<std::int64_t> chosen = {0};  // the order is random already
+  std::size_t looked_at = 0;               // of `chosen`, by `nearest`
   while (static_cast<std::int64_t>(chosen.size()) < clusters) {
-    const float* latest = rows + chosen.back() * dim;
-    for_chunks(sample, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        double& d = nearest[static_cast<std::size_t>(i)];
-        d = std::min(d, squared_distance(rows + i * dim, latest, dim));
-      }
+    const torch::Tensor latest =
+        pool.index_select(0, torch::tensor(std::vector(chosen.begin() + static_cast<std::ptrdiff_t>(looked_at), chosen.end())));
+    for_each_nearest(pool, latest, [&](std::int64_t i, std::int64_t, double distance) {
+      double& d = nearest[static_cast<std::size_t>(i)];
+      d = std::min(d, distance);
     });
-    double target = rng.uniform() * std::accumulate(nearest.begin(), nearest.end(), 0.0);
-    std::int64_t pick = -1;
-    for (std::int64_t i = 0; i < sample; ++i) {
-      const double d = nearest[static_cast<std::size_t>(i)];
-      if (d <= 0) continue;
-      pick = i;
-      target -= d;
-      if (target < 0) break;
+    looked_at = chosen.size();
+    std::inclusive_scan(nearest.begin(), nearest.end(), until.begin());
+    if (until.back() <= 0) {  // fewer different rows than clusters: any row not taken yet
+      std::int64_t pick = 0;
+      while (std::find(chosen.begin(), chosen.end(), pick) != chosen.end()) ++pick;
+      chosen.push_back(pick);
+      continue;
     }
-    if (pick < 0) {  // fewer different rows than clusters: any row not taken yet
-      for (pick = 0; std::find(chosen.begin(), chosen.end(), pick) != chosen.end();) ++pick;
+    const std::size_t wanted = std::min({2 * looked_at, looked_at + most_at_once, static_cast<std::size_t>(clusters)});
+    for (std::size_t proposals = 4 * (wanted - looked_at); proposals > 0 && chosen.size() < wanted; --proposals) {
+      const auto place = std::upper_bound(until.begin(), until.end(), rng.uniform() * until.back());
+      const std::int64_t pick = std::min<std::int64_t>(place - until.begin(), pool.size(0) - 1);
+      const double old = nearest[static_cast<std::size_t>(pick)];
+      double now = old;
+      for (std::size_t s = looked_at; s < chosen.size(); ++s) now = std::min(now, between(pick, chosen[s]));
+      if (rng.chance(now / old)) chosen.push_back(pick);
     }
-    chosen.push_back(pick);
   }
   return pool.index_select(0, torch::tensor(chosen));
 }
@@ -165,7 +133,8 @@ KMeansResult kmeans(const torch::Tensor& input, std::int64_t clusters, std::int6
   if (clusters < 1) core::fail(core::Exit::usage, "k-means needs at least one cluster, not {}", clusters);
   if (x.dim() != 2 || x.size(0) < clusters)
     core::fail(core::Exit::bad_data, "k-means: {} rows cannot make {} clusters", x.size(0), clusters);
-  if (!x.isfinite().all().item<bool>()) core::fail(core::Exit::bad_data, "k-means: some of the features are not finite");
+  if (const auto row = metrics::unrankable_row(rows_of(x), metrics::Distance::euclidean, at::get_num_threads()); row >= 0)
+    core::fail(core::Exit::bad_data, "k-means: features of row {} are not finite, or above 1e15", row);
   core::Rng rng(seed, core::Stream::init);
   KMeansResult result;
   result.centroids = seeds(x, clusters, rng);

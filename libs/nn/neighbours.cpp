@@ -2,8 +2,12 @@
 
 #include "core/error.h"
 #include "nn/losses.h"
+#include "nn/rows.h"
+
+#include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace selfsight::nn {
 
@@ -12,12 +16,27 @@ namespace {
 /// Scores of one batch of queries against all keys stay below this many values (128 MiB).
 constexpr std::int64_t most_scores = std::int64_t{1} << 25;
 
-}  // namespace
+/// On the CPU: the order is that of float64 distances, whatever the number of threads.
+Neighbours nearest_exactly(const torch::Tensor& queries, const torch::Tensor& keys, std::int64_t k, metrics::Distance distance) {
+  Neighbours out{torch::empty({queries.size(0), k}), torch::empty({queries.size(0), k}, torch::kInt64)};
+  auto* distances = out.distances.mutable_data_ptr<float>();
+  auto* indices = out.indices.mutable_data_ptr<std::int64_t>();
+  const int threads = at::get_num_threads();
+  const metrics::ExactDistance exact(rows_of(queries), rows_of(keys), distance, threads);
+  metrics::for_each_row(exact, {.threads = threads}, [&](const metrics::DistanceRow& row) {
+    std::int64_t place = row.query * k;
+    for (const std::int64_t key : row.nearest(k)) {
+      const double value = row.exact(key);
+      distances[place] = static_cast<float>(distance == metrics::Distance::euclidean ? std::sqrt(value) : value);
+      indices[place++] = key;
+    }
+  });
+  return out;
+}
 
-Neighbours nearest(const torch::Tensor& queries, const torch::Tensor& keys, std::int64_t k, Metric metric) {
-  const torch::NoGradGuard no_grad;
+/// On any device, in float32 or better.
+Neighbours nearest_by_scores(const torch::Tensor& queries, const torch::Tensor& keys, std::int64_t k, Metric metric) {
   const std::int64_t count = queries.size(0), bank = keys.size(0);
-  if (k < 1 || k > bank) core::fail(core::Exit::usage, "cannot take {} nearest neighbours from {} rows", k, bank);
   const bool cosine = metric == Metric::cosine;
   const torch::Tensor q = cosine ? unit_rows(queries) : queries.to(torch::kFloat32),
                       x = cosine ? unit_rows(keys) : keys.to(torch::kFloat32);
@@ -42,6 +61,21 @@ Neighbours nearest(const torch::Tensor& queries, const torch::Tensor& keys, std:
   }
   if (distances.empty()) return {torch::empty({0, k}, q.options()), torch::empty({0, k}, q.options().dtype(torch::kInt64))};
   return {torch::cat(distances), torch::cat(indices)};
+}
+
+}  // namespace
+
+Neighbours nearest(const torch::Tensor& queries, const torch::Tensor& keys, std::int64_t k, Metric metric) {
+  const torch::NoGradGuard no_grad;
+  if (k < 1 || k > keys.size(0)) core::fail(core::Exit::usage, "cannot take {} nearest neighbours from {} rows", k, keys.size(0));
+  if (queries.is_cpu() && queries.scalar_type() == torch::kFloat32 && keys.scalar_type() == torch::kFloat32) {
+    const auto distance = metric == Metric::cosine ? metrics::Distance::cosine : metrics::Distance::euclidean;
+    const torch::Tensor q = queries.contiguous(), x = keys.contiguous();
+    const int threads = at::get_num_threads();
+    const auto rankable = [&](const torch::Tensor& rows) { return metrics::unrankable_row(rows_of(rows), distance, threads) < 0; };
+    if (rankable(q) && rankable(x)) return nearest_exactly(q, x, k, distance);
+  }
+  return nearest_by_scores(queries, keys, k, metric);  // collapsed features, too: rows of zeros have no cosine
 }
 
 torch::Tensor knn_predict(const torch::Tensor& train_x, const torch::Tensor& train_y, const torch::Tensor& test_x, std::int64_t k,

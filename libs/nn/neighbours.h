@@ -14,8 +14,10 @@ struct Neighbours {
   torch::Tensor indices;    ///< Q x k, int64, rows of `keys`
 };
 
-/// The k nearest of keys (M x D) to each of queries (Q x D), computed in batches of queries. Which of equally distant keys are taken
-/// is not defined. Error: usage unless 1 <= k <= M.
+/// The k nearest of keys (M x D) to each of queries (Q x D), computed in batches of queries. float32 rows on the CPU are ranked by float64
+/// distances, equal ones in the order of the keys, the same for any number of threads. Elsewhere, and where a row is zero (cosine) or not
+/// finite, distances are those of the device's own arithmetic, and which of equally distant keys are taken is not defined.
+/// Error: usage unless 1 <= k <= M.
 Neighbours nearest(const torch::Tensor& queries, const torch::Tensor& keys, std::int64_t k, Metric metric = Metric::cosine);
 
 /// Class of each test row: the k nearest training rows by cosine vote with weight exp(cosine / temperature); temperature 0: one vote each.

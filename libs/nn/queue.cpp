@@ -7,9 +7,19 @@
 
 namespace selfsight::nn {
 
-Queue::Queue(std::int64_t capacity, std::int64_t dim) {
+namespace {
+
+torch::Tensor random_unit_rows(std::int64_t capacity, std::int64_t dim) {
   if (capacity < 1 || dim < 1) core::fail(core::Exit::usage, "a queue of {} rows of {} values cannot be", capacity, dim);
-  rows_ = register_buffer("rows", unit_rows(torch::randn({capacity, dim})));
+  return unit_rows(torch::randn({capacity, dim}));
+}
+
+}  // namespace
+
+Queue::Queue(std::int64_t capacity, std::int64_t dim) : Queue(random_unit_rows(capacity, dim)) {}
+
+Queue::Queue(const torch::Tensor& start) {
+  rows_ = register_buffer("rows", start.clone());
   pointer_ = register_buffer("pointer", torch::zeros({}, torch::kInt64));
   filled_ = register_buffer("filled", torch::zeros({}, torch::kInt64));
 }

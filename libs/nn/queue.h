@@ -13,6 +13,8 @@ class Queue : public torch::nn::Module {
  public:
   /// Starts with random rows of unit length, as MoCo's. Error: usage unless capacity and dim are positive.
   Queue(std::int64_t capacity, std::int64_t dim);
+  /// Starts with these rows, capacity x dim; they count as not filled.
+  explicit Queue(const torch::Tensor& start);
 
   /// Overwrites the oldest rows with B x dim new ones, detached; a ring, so B need not divide the capacity. Of more rows than the
   /// capacity the last remain. In place: only after the backward pass of a loss that used rows().
