@@ -53,6 +53,9 @@ RunFolder::RunFolder(fs::path path, const nlohmann::json& identity) : path_(std:
     const bool has_work = fs::exists(path_ / "model.json") || (fs::exists(path_ / "checkpoints") && !fs::is_empty(path_ / "checkpoints"));
     const std::string change = difference(there, identity);
     is_new_ = !change.empty() && !has_work;  // a run that ended before anything was saved holds nothing to protect
+    const std::string method = there.value("method", "");
+    if (has_work && !method.empty() && method != identity.value("method", method))
+      core::fail(core::Exit::usage, "{}: holds a run of {}; choose another folder with -o or remove it", path_.string(), method);
     if (!change.empty() && has_work)
       core::fail(core::Exit::usage, "{}: belongs to a run with another configuration ({}); choose another folder with -o or remove it",
                  path_.string(), change);

@@ -30,5 +30,6 @@ status=$?
 [ $status = 75 ] && pass || fail "SIGTERM ended with $status instead of 75"
 ls termed/checkpoints/step-* >/dev/null 2>&1 && pass || fail "SIGTERM left no checkpoint"
 # Another configuration in the same folder is refused, with the difference.
+refuses 64 'termed: holds a run of moco; choose another folder' tiny_run simclr data.json termed --epochs 40 --log-every 1
 refuses 64 'lr: .* there, 0.5 here' tiny_run moco data.json termed --epochs 40 --log-every 1 --lr 0.5
 finish
