@@ -12,7 +12,8 @@ namespace {
 
 const train::Normalisation normalisation{{0.5, 0.4, 0.3}, {0.25, 0.2, 0.1}};
 
-std::shared_ptr<train::Method> built(const nlohmann::json& values, const std::string& arch = "conv-encoder", std::int64_t image = 32) {
+std::shared_ptr<train::Method> built(const nlohmann::json& values = nlohmann::json::object(), const std::string& arch = "conv-encoder",
+                                     std::int64_t image = 32) {
   const auto method = train::MethodRegistry::instance().find("dae", "method").make();
   core::Options options;
   method->describe(options);
@@ -55,7 +56,7 @@ std::int64_t count(const torch::nn::Module& module, bool statistics) {
 }  // namespace
 
 TEST_CASE("dae: 335,747 numbers in all, 334,851 of them trained, as the released notebook counts them; the encoder has 94,144") {
-  const auto method = built({});
+  const auto method = built();
   CHECK(count(*method, false) == 334851);
   CHECK(count(*method, true) == 335747);
   CHECK(count(*method->backbone(), false) == 93696);
@@ -81,7 +82,7 @@ TEST_CASE("dae: the decoder gives an image of the right size for every code") {
   CHECK(state.at("predict.weight").sizes() == torch::IntArrayRef({3, 32, 3, 3}));
   for (const auto& [arch, image] : {std::pair{"conv-encoder", 28}, std::pair{"resnet10", 28}, std::pair{"nin3", 32}}) {
     CAPTURE(arch);
-    const auto method = built({}, arch, image);
+    const auto method = built(nlohmann::json::object(), arch, image);
     CHECK(std::isfinite(step(*method, normalised(pixels(image))).loss.item<double>()));
   }
 }
@@ -127,7 +128,7 @@ TEST_CASE("dae: codes have no noise: the same image always gives the same one") 
 }
 
 TEST_CASE("dae: looking at the code's shape moves neither norms nor the order of random numbers") {
-  const auto method = built({});
+  const auto method = built();
   for (const auto& [name, tensor] : nn::named_state(*method)) {
     CAPTURE(name);
     if (name.ends_with("num_batches_tracked")) CHECK(tensor.item<std::int64_t>() == 0);

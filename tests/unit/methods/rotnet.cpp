@@ -212,7 +212,7 @@ TEST_CASE("rotnet: images need not be square, views are; without a size for them
     auto run = test::make_run("rotnet", folder.path(), {{"images", 0}, {"batch", 8}, {"view-size", 16}, {"view-crop", crop}});
     run.dataset = data::describe("folder", images.path());
     const auto model = train::pretrain(run);
-    CHECK(model.input == std::vector<std::int64_t>{16, 16, 1});
+    CHECK(model.input == std::vector<std::int64_t>{16, 16, 3});
   }
   Folder folder;
   auto run = test::make_run("rotnet", folder.path(), {{"images", 0}, {"batch", 8}});
