@@ -227,6 +227,8 @@ Shown choose_features(const std::vector<FeatureSet>& sets, const std::string& su
 }
 
 Section neighbours_section(const Shown& shown, const ReportOptions& options, Thumbnails& thumbnails) {
+  if (!options.queries.empty() && !shown.primary)
+    core::fail(core::Exit::usage, "--queries: the inputs hold no features, so there are no samples to be shown");
   Section section{"neighbours", "Nearest neighbours", "", ""};
   if (!shown.primary || !options.images) {
     section.html =
