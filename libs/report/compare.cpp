@@ -174,6 +174,17 @@ std::map<std::string, std::set<std::string>> distinguishing_keys(const std::vect
   return out;
 }
 
+/// What stands in a title: an entry of several words ("text to video") needs no name.
+std::string title_text(const Json& apart) {
+  std::string out;
+  for (const auto& [key, value] : apart.items()) {
+    const std::string text = plain(value);
+    const bool words = value.is_string() && text.find(' ') != std::string::npos;
+    out += (out.empty() ? "" : ", ") + (words ? text : key + " " + text);
+  }
+  return out;
+}
+
 }  // namespace
 
 double student_quantile(double p, double freedom) {
@@ -278,7 +289,7 @@ Comparison compare(const std::vector<Metrics>& given) {
       if (is_new) {
         Column column{row.name, row.split, row.unit, "", "", smaller_is_better(row), row.name, row.name};
         if (!apart.empty()) {
-          column.title += ", " + cut(protocol_text(apart));
+          column.title += ", " + cut(title_text(apart));
           column.full_title += ", " + protocol_text(apart);
         }
         const auto same = std::count_if(out.columns.begin(), out.columns.end(), [&](const Column& other) {

@@ -89,9 +89,12 @@ std::string protocols(const Comparison& comparison) {
 Table numbers_table(const Comparison& comparison) {
   Table table;
   table.columns.push_back({"", "", false});
+  // Under many numbers there is no room for what each was measured by.
+  constexpr std::size_t most_with_protocol = 6;
+  const bool narrow = comparison.columns.size() > most_with_protocol;
   for (const Column& column : comparison.columns) {
     std::string note = column.split;
-    for (const std::string& part : {column.brief, std::string(column.lower_is_better ? "lower is better" : "")}) {
+    for (const std::string& part : {narrow ? "" : column.brief, std::string(column.lower_is_better ? "lower is better" : "")}) {
       if (!part.empty()) note += (note.empty() ? "" : " · ") + part;
     }
     table.columns.push_back({with_unit(column.title, column.unit.empty() ? "" : "(" + column.unit + ")"), note, true, hint_of(column)});
@@ -130,8 +133,8 @@ Table numbers_table(const Comparison& comparison) {
   }
   table.caption =
       "Mean ± standard deviation (n − 1) where a number stands for several draws or runs. The best of each column is bold. Small print: "
-      "split and protocol of the column; below a number, "
-      "what its own protocol adds.";
+      "split and protocol of the column (the whole of it where the pointer rests on the head, and below); below a number, what its own "
+      "protocol adds.";
   return table;
 }
 

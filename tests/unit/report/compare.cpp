@@ -178,10 +178,12 @@ TEST_CASE("titles name what tells columns apart, in few words; the whole is kept
   };
   add("text to video", "videos", 10);
   add("video to text", "captions", 20);
-  CHECK(compare({metrics}).columns[1].title == "linear top-1, direction video to text");
+  CHECK(compare({metrics}).columns[1].title == "linear top-1, video to text");
+  CHECK(compare({metrics}).columns[1].full_title == "linear top-1, direction video to text");
   add("video to text", "videos by their best caption", 10);
   const Comparison three = compare({metrics});
   CHECK(three.columns[1].title == "linear top-1, ranked captions");
+  CHECK(three.columns[2].title == "linear top-1, videos by their best caption");
   CHECK(three.columns[2].protocol == "candidates 10, direction video to text, queries 9");
   const std::string words = "of all the words that anybody may have thought of";
   metrics.rows = {row("", 1, {}, {{"how", words + " first"}}), row("", 2, {}, {{"how", words + " second"}})};
