@@ -87,7 +87,7 @@ Arms find_arms(const std::vector<Metrics>& metrics) {
         const auto it = other.find(k);
         return it != other.end() && it->second == v;
       });
-      if (!same) differing += (differing.empty() ? "" : ", ") + key + " " + value;
+      if (!same) differing += fmt::format("{}{} {}", differing.empty() ? "" : ", ", key, value);
     }
     return differing.empty() ? method : method + " (" + differing + ")";
   };
@@ -98,7 +98,7 @@ Arms find_arms(const std::vector<Metrics>& metrics) {
       return model_of(one).value("method", "").empty() &&
              std::any_of(one.rows.begin(), one.rows.end(), [&](const Row& row) { return row.subject == subject; });
     };
-    const std::string name = subject.empty() ? metrics[m].tool.value("name", "") : subject;
+    std::string name = subject.empty() ? metrics[m].tool.value("name", "") : subject;
     if (std::count_if(metrics.begin(), metrics.end(), has_subject) < 2) return name;
     const std::filesystem::path file = metrics[m].origin;
     return fmt::format("{}{}", name.empty() ? "" : name + ", ", (file.parent_path().filename() / file.filename()).string());
@@ -229,7 +229,7 @@ std::string protocol_text(const Json& protocol) {
 
 std::string protocol_brief(const Json& protocol) {
   constexpr std::size_t short_enough = 80, one_entry = 34;
-  const std::string whole = protocol_text(protocol);
+  std::string whole = protocol_text(protocol);
   if (whole.size() <= short_enough || !protocol.is_object()) return whole;
   std::string out;
   for (const char* key :
@@ -250,7 +250,7 @@ std::string cut(const std::string& text, std::size_t most) {
 }
 
 std::string signed_text(double value, double spread, const std::string& unit) {
-  const std::string text = value_text(std::abs(value), spread, unit);
+  std::string text = value_text(std::abs(value), spread, unit);
   if (text.find_first_of("123456789") == std::string::npos) return text;
   return (value < 0 ? "−" : "+") + text;
 }
