@@ -21,7 +21,7 @@ struct Everything {
   std::int64_t count = 3;
   std::uint64_t seed = 0;
   double rate = 0.5;
-  std::string mode = "fast", free = "";
+  std::string mode = "fast", free;
   std::vector<std::int64_t> sizes = {1, 2};
   std::vector<double> weights;
   std::vector<std::string> names;
@@ -76,6 +76,7 @@ struct Typed {
   }
   static std::vector<char*> pointers(std::vector<std::string>& arguments) {
     std::vector<char*> out;
+    out.reserve(arguments.size() + 1);
     for (auto& argument : arguments) out.push_back(argument.data());
     out.push_back(nullptr);
     return out;
