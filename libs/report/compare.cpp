@@ -180,7 +180,8 @@ std::string title_text(const Json& apart) {
   for (const auto& [key, value] : apart.items()) {
     const std::string text = plain(value);
     const bool words = value.is_string() && text.find(' ') != std::string::npos;
-    out += (out.empty() ? "" : ", ") + (words ? text : key + " " + text);
+    out += out.empty() ? "" : ", ";
+    out += words ? text : fmt::format("{} {}", key, text);
   }
   return out;
 }
