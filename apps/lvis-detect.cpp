@@ -29,14 +29,8 @@ int main(int argc, char** argv) {
       .see_also = {"ssl-report", "ssl-data"},
       .versions = ""};
   return core::run_tool(argc, argv, info, [](core::CommandLine& line) {
-    const std::string verb = line.take_word();
-    score::DetectOptions options;
-    score::Job job;
-    options.describe(line.options());
-    job.describe(line.options());
-    line.parse();
-    if (verb != "score") core::fail(core::Exit::usage, "'{}' is no verb of lvis-detect (usage: {})", verb, line.info().usage);
-    job.start();
-    job.finish(line, score::score_detections(options, line.input(), job.threads()));
+    line.take_verb({"score"});
+    score::run_score<score::DetectOptions>(
+        line, [&](const auto& options, int threads) { return score::score_detections(options, line.input(), threads); });
   });
 }

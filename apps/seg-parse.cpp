@@ -3,23 +3,8 @@
 #include "score/job.h"
 #include "score/seg.h"
 
-namespace {
-
-using namespace selfsight;
-
-void score_verb(core::CommandLine& line) {
-  score::Job job;
-  score::SegOptions options;
-  options.describe(line.options());
-  job.describe(line.options());
-  line.parse();
-  job.start();
-  job.finish(line, score::score_seg(options, line.input(), job.threads()));
-}
-
-}  // namespace
-
 int main(int argc, char** argv) {
+  using namespace selfsight;
   const core::ToolInfo info = {
       .name = "seg-parse",
       .purpose =
@@ -35,10 +20,8 @@ int main(int argc, char** argv) {
       .see_also = {"vos-segment", "ssl-report"},
       .versions = ""};
   return core::run_tool(argc, argv, info, [](core::CommandLine& line) {
-    const std::string verb = line.take_word();
-    if (verb == "score") return score_verb(line);
-    line.parse();
-    if (verb.empty()) core::fail(core::Exit::usage, "give a verb: score (seg-parse --help)");
-    core::fail(core::Exit::usage, "unknown verb '{}' (known: score)", verb);
+    line.take_verb({"score"});
+    score::run_score<score::SegOptions>(line,
+                                        [&](const auto& options, int threads) { return score::score_seg(options, line.input(), threads); });
   });
 }

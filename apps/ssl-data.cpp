@@ -45,8 +45,8 @@ void describe_set(Job& job, const std::string& format) {
   job.output.check(manifest::Dataset::kind);
   const std::vector<std::string>& paths = job.line.positionals(1);
   job.dataset = data::describe(format, paths.empty() ? manifest::fs::path() : manifest::fs::path(paths[0]));
-  for (const auto& [name, split] : job.dataset.splits) core::log_info("{}: {} images, {} classes", name, split.count, split.labels.size());
   job.print(job.output.file());
+  for (const auto& [name, split] : job.dataset.splits) core::log_info("{}: {} images, {} classes", name, split.count, split.labels.size());
 }
 
 void check(Job& job) {
@@ -73,8 +73,9 @@ void split(Job& job) {
   if (!job.output.given()) fail(Exit::usage, "split writes files with sample numbers beside its manifest: say where with -o FILE");
   job.output.check(manifest::Dataset::kind);
   job.read();
-  data::add_subsets(job.dataset, subset, job.output.file(), job.output.force());
+  const auto summary = data::add_subsets(job.dataset, subset, job.output.file(), job.output.force());
   job.print(job.output.file());
+  for (const std::string& line : summary) core::log_info("{}", line);
 }
 
 void shard(Job& job) {

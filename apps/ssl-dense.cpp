@@ -41,6 +41,7 @@ void segment_verb(core::CommandLine& line) {
       .add("output", &where, "folder of predictions.json and of the label images, in a folder named after the method")
       .letter('o')
       .metavar("DIR")
+      .written()
       .runtime();
   line.options().add("provenance", &provenance, "keep in the manifest what differs between two runs of one command").runtime();
   line.parse();

@@ -34,7 +34,7 @@ struct EmbedToolOptions {
     input.describe(o);
     o.add("layer", &layer, "pooled, map, or a tap such as layer3 or block-11").metavar("NAME");
     bad.describe(o);
-    o.add("output", &folder, "folder of the features; one split and layer each").letter('o').metavar("DIR").runtime();
+    o.add("output", &folder, "folder of the features; one split and layer each").letter('o').metavar("DIR").written().runtime();
     o.add("device", &device, "cpu, cuda or cuda:N").runtime();
     o.add("batch", &batch, "images at a time").range(1, 1 << 20).runtime();
     o.add("workers", &workers, "that load images; 0: one per processor").range(0, 4096).runtime();

@@ -38,6 +38,7 @@ struct ToolOptions {
     o.add("output", &folder, "folder of metrics.json and the features (default: 'linear' in the model's folder)")
         .letter('o')
         .metavar("DIR")
+        .written()
         .runtime();
     o.add("provenance", &provenance, "keep in the manifest what differs between two runs of one command").runtime();
   }

@@ -36,7 +36,11 @@ struct ToolOptions {
     std::vector<std::string> profiles;
     for (const auto& [name, values] : entry.profiles) profiles.push_back(name);
     o.group("Run");
-    o.add("output", &folder, "folder of the run; the same command goes on from its newest checkpoint").letter('o').metavar("DIR").runtime();
+    o.add("output", &folder, "folder of the run; the same command goes on from its newest checkpoint")
+        .letter('o')
+        .metavar("DIR")
+        .written()
+        .runtime();
     profile = "published";
     o.add("profile", &profile, "set of defaults: the paper's, or another").choices(profiles);
     o.add("with", &with, "modifiers around the method, innermost first")

@@ -33,8 +33,9 @@ void report_body(core::CommandLine& line) {
   described.add("output", &output, "the page (default: report.html beside the first input file, or in the working folder)")
       .letter('o')
       .metavar("FILE")
+      .written()
       .runtime();
-  described.add("table", &table, "also write the comparison as a Markdown table to this file").metavar("FILE").runtime();
+  described.add("table", &table, "also write the comparison as a Markdown table to this file").metavar("FILE").written().runtime();
   core::describe_force(described, &force);
   described.add("provenance", &provenance, "keep in the manifest what differs between two runs of one command").runtime();
   options.describe(described);

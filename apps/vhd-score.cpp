@@ -8,26 +8,20 @@ int main(int argc, char** argv) {
   const core::ToolInfo info = {
       .name = "vhd-score",
       .purpose =
-          "score: highlight mAP per domain (YouTube Highlights), top-5 mAP (TVSum) and HIT@1. A video without a positive counts 0, as in "
-          "the "
-          "usual programs; equal scores stand in the order of the clips. AP is a trapezoid here unless told otherwise: scikit-learn's "
-          "steps give "
-          "other numbers.",
+          "score: highlight mAP per domain (YouTube Highlights), top-5 mAP (TVSum), mAP and HIT@1 by query (QVHighlights). A video without "
+          "a positive counts 0, as in the usual programs; equal scores stand in the order of the clips. AP is a trapezoid here unless told "
+          "otherwise: scikit-learn's steps give other numbers.",
       .usage = "vhd-score score --truth FILE --predictions FILE [options]",
       .examples = {"vhd-score score --truth youtube_valid.jsonl --predictions scores.jsonl -o vhd.json | ssl-report -o vhd.html",
-                   "vhd-score score --truth tvsum_annotations_50.json --videos tvsum_val_sfc.jsonl --predictions scores.jsonl"},
+                   "vhd-score score --truth tvsum_annotations_50.json --videos tvsum_val_sfc.jsonl --predictions scores.jsonl",
+                   "vhd-score score --truth highlight_val_release.jsonl --predictions hl_val_submission.jsonl"},
       .see_also = {"vtr-retrieve", "sts-score", "ssl-report"},
       .versions = ""};
   return core::run_tool(argc, argv, info, [](core::CommandLine& line) {
-    const std::string verb = line.take_word();
-    score::HighlightOptions options;
-    score::Job job;
-    options.describe(line.options());
-    job.describe(line.options());
-    line.parse();
-    if (verb != "score") core::fail(core::Exit::usage, "'{}' is no verb of vhd-score; there is: score", verb);
-    (void)line.positionals(0);
-    job.start();
-    job.finish(line, score::score_highlights(options));
+    line.take_verb({"score"});
+    score::run_score<score::HighlightOptions>(line, [&](const auto& options, int /*threads*/) {
+      (void)line.positionals(0);
+      return score::score_highlights(options);
+    });
   });
 }

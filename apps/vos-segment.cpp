@@ -3,23 +3,8 @@
 #include "score/job.h"
 #include "score/vos.h"
 
-namespace {
-
-using namespace selfsight;
-
-void score_verb(core::CommandLine& line) {
-  score::Job job;
-  score::VosOptions options;
-  options.describe(line.options());
-  job.describe(line.options());
-  line.parse();
-  job.start();
-  job.finish(line, score::score_vos(options, line.input(), job.threads()));
-}
-
-}  // namespace
-
 int main(int argc, char** argv) {
+  using namespace selfsight;
   const core::ToolInfo info = {
       .name = "vos-segment",
       .purpose =
@@ -36,10 +21,8 @@ int main(int argc, char** argv) {
       .see_also = {"seg-parse", "ssl-report"},
       .versions = ""};
   return core::run_tool(argc, argv, info, [](core::CommandLine& line) {
-    const std::string verb = line.take_word();
-    if (verb == "score") return score_verb(line);
-    line.parse();
-    if (verb.empty()) core::fail(core::Exit::usage, "give a verb: score (vos-segment --help)");
-    core::fail(core::Exit::usage, "unknown verb '{}' (known: score)", verb);
+    line.take_verb({"score"});
+    score::run_score<score::VosOptions>(line,
+                                        [&](const auto& options, int threads) { return score::score_vos(options, line.input(), threads); });
   });
 }

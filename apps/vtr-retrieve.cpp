@@ -22,15 +22,10 @@ int main(int argc, char** argv) {
       .see_also = {"reid-eval", "ssl-embed", "ssl-report"},
       .versions = ""};
   return core::run_tool(argc, argv, info, [](core::CommandLine& line) {
-    const std::string verb = line.take_word();
-    score::VtrOptions options;
-    score::Job job;
-    options.describe(line.options());
-    job.describe(line.options());
-    line.parse();
-    if (verb != "score") core::fail(core::Exit::usage, "'{}' is no verb of vtr-retrieve; there is: score", verb);
-    (void)line.positionals(0);
-    job.start();
-    job.finish(line, score::score_vtr(options, job.threads()));
+    line.take_verb({"score"});
+    score::run_score<score::VtrOptions>(line, [&](const auto& options, int threads) {
+      (void)line.positionals(0);
+      return score::score_vtr(options, threads);
+    });
   });
 }

@@ -110,12 +110,30 @@ void rename_into_place(const fs::path& temporary, const fs::path& path) {
 }  // namespace
 
 std::vector<std::byte> read_bytes(const fs::path& path) { return read_file<std::vector<std::byte>>(path); }
-std::string read_text(const fs::path& path) { return read_file<std::string>(path); }
-std::string read_stdin() { return read_descriptor<std::string>(STDIN_FILENO, 1 << 16, "<stdin>"); }
+std::string read_text(const fs::path& path) { return std::string(without_mark(read_file<std::string>(path))); }
+std::string read_stdin() { return std::string(without_mark(read_descriptor<std::string>(STDIN_FILENO, 1 << 16, "<stdin>"))); }
+
+std::string_view without_mark(std::string_view text) {
+  constexpr std::string_view mark = "\xEF\xBB\xBF";
+  text.remove_prefix(text.starts_with(mark) ? mark.size() : 0);
+  return text;
+}
 
 void write_stdout(std::string_view text) {
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
   if (!written && errno != EPIPE) fail(Exit::io, "stdout: {}", std::strerror(errno));
+}
+
+bool is_folder(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+void need_folder(const fs::path& path, const std::string& what) {
+  std::error_code ignored;
+  if (is_folder(path)) return;
+  if (fs::exists(path, ignored)) fail(Exit::bad_data, "{} {}: is a file, where a folder is expected", what, path.string());
+  fail(Exit::no_input, "{} {}: no such folder", what, path.string());
 }
 
 void make_folder(const fs::path& path) {

@@ -16,9 +16,12 @@ namespace fs = std::filesystem;
 
 /// The whole file. Errors: no_input when it cannot be opened, io when reading breaks off.
 std::vector<std::byte> read_bytes(const fs::path& path);
+/// The same as text, without the byte order mark that some editors begin a file with.
 std::string read_text(const fs::path& path);
-/// Whole of stdin.
+/// Whole of stdin, as read_text.
 std::string read_stdin();
+/// The text behind a byte order mark of UTF-8, where it begins with one.
+std::string_view without_mark(std::string_view text);
 /// Writes all of `text` to stdout and flushes it. A reader that has closed its end of the pipe is no error. Error: io.
 void write_stdout(std::string_view text);
 
@@ -37,6 +40,10 @@ void create_folder_atomically(const fs::path& path, const std::function<void(con
 /// Removes temporaries that killed runs left in `folder`, told by their names; those of processes that still run here are kept.
 void remove_leftovers(const fs::path& folder);
 
+/// Whether a folder is there; false where that cannot be told.
+bool is_folder(const fs::path& path);
+/// Makes sure of it. Errors, naming `what` the path is ("--truth"): no_input (nothing is there), bad_data (a file is).
+void need_folder(const fs::path& path, const std::string& what);
 /// Creates a folder and its parents. Error: cannot_create, with the reason.
 void make_folder(const fs::path& path);
 /// Free bytes of the file system that holds `path` (or its nearest existing parent).

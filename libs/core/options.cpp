@@ -34,7 +34,7 @@ constexpr const char* type_name() {
 /// "" when `text` was read, else what it is not.
 template <class T>
 std::string parse(const std::string& text, T& out) {
-  const std::string no = std::string("is not ") + type_name<T>();
+  std::string no = std::string("is not ") + type_name<T>();
   if constexpr (std::is_same_v<T, std::string>) {
     out = text;
     return "";
@@ -146,6 +146,24 @@ Option& Option::runtime() {
   runtime_ = true;
   return *this;
 }
+Option& Option::distinct() {
+  distinct_ = true;
+  return *this;
+}
+Option& Option::written() {
+  written_ = true;
+  return *this;
+}
+Option& Option::only_with(std::string other, std::vector<std::string> values) {
+  other_ = std::move(other);
+  other_values_ = std::move(values);
+  return *this;
+}
+
+std::string Option::condition() const {
+  if (other_.empty()) return "";
+  return fmt::format("--{}{}{}", other_, other_values_.empty() ? "" : " ", fmt::join(other_values_, " or "));
+}
 
 bool Option::is_list() const {
   return std::visit([](auto* field) { return element_of<std::remove_pointer_t<decltype(field)>>::list; }, target_);
@@ -173,6 +191,8 @@ void Option::check(const json& value, const std::string& place) const {
     if (!choices_.empty() && std::find(choices_.begin(), choices_.end(), item.get<std::string>()) == choices_.end()) refuse(item);
     if (bounded_ && item.is_number() && !(item.get<double>() >= low_ && item.get<double>() <= high_)) refuse(item);
   }
+  for (auto item = value.begin(); distinct_ && item != value.end(); ++item)
+    if (std::find(value.begin(), item, *item) != item) fail(Exit::usage, "{}: '{}' is given twice", place, show(*item));
 }
 
 void Option::set_text(const std::string& text, const std::string& origin) {
@@ -240,6 +260,16 @@ Option& Options::add(const std::string& name, OptionTarget target, const std::st
 Option* Options::find(const std::string& name) {
   const auto it = std::find_if(options_.begin(), options_.end(), [&](const Option& option) { return option.name() == name; });
   return it == options_.end() ? nullptr : &*it;
+}
+
+bool Options::has_effect(const Option& option) const {
+  if (option.other_.empty()) return true;
+  const auto other = std::find_if(options_.begin(), options_.end(), [&](const Option& one) { return one.name() == option.other_; });
+  if (other == options_.end()) fail(Exit::internal, "--{} depends on --{}, which is not described", option.name(), option.other_);
+  const json value = other->value();
+  const auto& values = option.other_values_;
+  if (!values.empty()) return std::find(values.begin(), values.end(), show(value)) != values.end();
+  return value != json(false) && value != json("") && value != json(0) && value != json::array();
 }
 
 std::string Options::suggestion(const std::string& wrong, const std::vector<std::string>& others) const {

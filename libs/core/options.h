@@ -38,12 +38,22 @@ class Option {
   Option& metavar(std::string name);
   /// Does not change the result (workers, log intervals, device): may differ when a run is resumed, and is no part of its identity.
   Option& runtime();
+  /// A list in which nothing may stand twice.
+  Option& distinct();
+  /// The name of a file or folder that is written: neither "" nor "-" is one.
+  Option& written();
+  /// Has an effect only while the option `other` has one of `values`, or without these is set (a flag), not empty, not 0. To give it on
+  /// the command line otherwise is a usage error; a --config or the environment, which may serve several commands, may hold it.
+  Option& only_with(std::string other, std::vector<std::string> values = {});
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::string& help() const { return help_; }
   [[nodiscard]] const std::string& group() const { return group_; }
   [[nodiscard]] char letter() const { return letter_; }
   [[nodiscard]] bool is_runtime() const { return runtime_; }
+  [[nodiscard]] bool is_written() const { return written_; }
+  /// What only_with() asked for, "--protocol auto or tvsum"; "" when nothing.
+  [[nodiscard]] std::string condition() const;
   [[nodiscard]] bool is_flag() const { return std::holds_alternative<bool*>(target_); }
   [[nodiscard]] bool is_list() const;
   [[nodiscard]] std::string environment_name() const;
@@ -62,16 +72,19 @@ class Option {
   [[nodiscard]] nlohmann::json value() const;
 
  private:
-  /// Error: usage, unless `value` is within the range or among the choices.
+  friend class Options;
+  /// Error: usage, unless `value` is within the range or among the choices, and without repetition where that is asked for.
   void check(const nlohmann::json& value, const std::string& place) const;
 
   std::string name_;
   OptionTarget target_;
   std::string help_, group_, metavar_, default_text_;
   char letter_ = 0;
-  bool runtime_ = false, bounded_ = false;
+  bool runtime_ = false, bounded_ = false, distinct_ = false, written_ = false;
   double low_ = 0, high_ = 0;
   std::vector<std::string> choices_;
+  std::string other_;  ///< of only_with()
+  std::vector<std::string> other_values_;
 };
 
 /// A set of options bound to the fields of options structs, which must outlive it.
@@ -86,6 +99,8 @@ class Options {
   [[nodiscard]] std::string suggestion(const std::string& wrong, const std::vector<std::string>& others = {}) const;
   [[nodiscard]] const std::deque<Option>& all() const { return options_; }
   [[nodiscard]] std::deque<Option>& all() { return options_; }
+  /// Whether the condition of only_with() holds for this one; true without one.
+  [[nodiscard]] bool has_effect(const Option& option) const;
 
   /// Assigns from an object {"name": value}. An unknown name is a usage error that gives the nearest known one.
   void set_json(const nlohmann::json& object, const std::string& origin);

@@ -3,6 +3,7 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "core/memory.h"
+#include "core/registry.h"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -53,6 +54,7 @@ std::string option_line(const Option& option) {
   std::string left = option.letter() != 0 ? fmt::format("  -{}, ", option.letter()) : "      ";
   left += option.is_flag() ? "--[no-]" + option.name() : fmt::format("--{} {}", option.name(), option.metavar());
   std::string right = option.help();
+  if (const std::string condition = option.condition(); !condition.empty()) right += "; only with " + condition;
   if (const std::string allowed = option.allowed(); !allowed.empty()) right += " (" + allowed + ")";
   if (!option.default_text().empty()) right += " [" + option.default_text() + "]";
   constexpr std::size_t column = 34;
@@ -125,6 +127,16 @@ std::string CommandLine::take_word() {
   word_ = rest_.front();
   rest_.erase(rest_.begin());
   return word_;
+}
+
+std::string CommandLine::take_verb(const std::vector<std::string>& verbs) {
+  std::string word = take_word();
+  if (std::find(verbs.begin(), verbs.end(), word) != verbs.end()) return word;
+  if (wants_help()) return verbs.front();
+  const std::string near = verbs.size() == 1 ? verbs.front() : nearest_name(word, verbs);
+  const std::string hint = near.empty() ? "" : fmt::format("; did you mean '{} {}'?", info_.name, near);
+  if (word.empty()) fail(Exit::usage, "give a verb: {}{} (usage: {})", fmt::join(verbs, ", "), hint, info_.usage);
+  fail(Exit::usage, "'{}' is no verb of {}{} (usage: {})", word, info_.name, hint, info_.usage);
 }
 
 bool CommandLine::wants_help() const { return argv_.size() > 1 && std::any_of(argv_.begin() + 1, argv_.end(), is_help); }
@@ -209,9 +221,15 @@ void CommandLine::parse() {
   options_.set_environment();
   for (const auto& slot : given) from_command_line(slot);
   set_log_level(quiet_ ? Level::warning : verbose_ ? Level::debug : Level::info);
+  for (const auto& [option, text] : given) {
+    if (option->is_written() && text.empty()) fail(Exit::usage, "--{}: '' is no name of a file", option->name());  // an unset variable
+    if (!options_.has_effect(*option)) fail(Exit::usage, "--{}: has no effect without {}", option->name(), option->condition());
+  }
   // A file of that name would be a nuisance to remove; whoever writes "-" means stdout, where the manifest goes anyway.
-  if (const Option* output = options_.find("output"); output != nullptr && output->value() == "-")
-    fail(Exit::usage, "--output: '-' is no name of a file; the manifest is printed to stdout in any case (./- is a file named '-')");
+  for (const auto& option : options_.all())
+    if (option.is_written() && option.value() == "-")
+      fail(Exit::usage, "--{}: '-' is no name of a file; the manifest is printed to stdout in any case (./- is a file named '-')",
+           option.name());
   if (const auto unknown = options_.unknown_environment(); !unknown.empty())
     log_warning("no option of {}, so passed over: {}", info_.name, fmt::join(unknown, ", "));
 }

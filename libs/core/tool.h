@@ -34,6 +34,9 @@ class CommandLine {
   [[nodiscard]] const std::vector<std::string>& argv() const { return argv_; }
   /// Takes the first argument when it is a word (METHOD or VERB); "" when it is an option or absent.
   std::string take_word();
+  /// Takes the first argument, which must be one of `verbs`; where help is asked for it may be missing, and the first of them is taken.
+  /// Error: usage, with what was probably meant.
+  std::string take_verb(const std::vector<std::string>& verbs);
   /// True when --help, -h or --version is among the arguments.
   [[nodiscard]] bool wants_help() const;
   /// Describe into this before parse().
@@ -43,7 +46,7 @@ class CommandLine {
   /// Handles --help and --version (prints to stdout and throws HelpShown), then sets every option in the order of layers.
   /// --config, --quiet and --verbose are added to every tool. A config.json that a run of the tool saved is a --config as well: its
   /// "method" must be the word taken, and the digest of its "dataset" is passed over. Variables SELFSIGHT_* that name no option get a
-  /// warning. Error: usage.
+  /// warning. Error: usage, also for an option on the command line that has no effect (Option::only_with).
   void parse();
   /// Value of an option given on the command line before parse() has run, or "" (to choose a profile, for example).
   [[nodiscard]] std::string peek(const std::string& option) const;

@@ -36,7 +36,7 @@ std::vector<Line> read_lines(const fs::path& path) {
   for (std::string line; std::getline(text, line);) {
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const Json object = Json::parse(line, nullptr, false);
+    const Json object = manifest::parse_json(line, fmt::format("{}:{}", path.string(), number));
     if (!object.is_object()) fail(Exit::bad_data, "{}:{}: no JSON object", path.string(), number);
     Line entry{number, {}, "train", nullptr};
     if (!object.contains("image") || !object["image"].is_string() || object["image"].get_ref<const std::string&>().empty()) {

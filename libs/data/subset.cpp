@@ -3,7 +3,6 @@
 #include "core/digest.h"
 #include "core/error.h"
 #include "core/files.h"
-#include "core/log.h"
 #include "core/targets.h"
 #include "data/partition.h"
 
@@ -62,15 +61,16 @@ void SubsetOptions::check() const {
   if (!name.empty() && !is_split_name(name)) fail(Exit::usage, "--name: '{}' is no plain name (no slashes, no leading dot or dash)", name);
 }
 
-void add_subsets(manifest::Dataset& dataset, const SubsetOptions& options, const fs::path& manifest, bool force) {
+std::vector<std::string> add_subsets(manifest::Dataset& dataset, const SubsetOptions& options, const fs::path& manifest, bool force) {
   options.check();
   const manifest::Split whole = dataset.split(options.from);
   const std::vector<std::int64_t> labels = labels_of(*open_split(whole));
   std::vector<std::pair<std::string, std::vector<std::int64_t>>> parts;
-  const auto name_or = [&](std::string usual) { return options.name.empty() ? std::move(usual) : options.name; };
+  const auto name_or = [&](const std::string& usual) { return options.name.empty() ? usual : options.name; };
   if (!options.into.empty()) {
     std::vector<double> shares;
     const auto named = parse_shares(options.into);
+    shares.reserve(named.size());
     for (const auto& [part, share] : named) shares.push_back(share);
     auto samples = stratified_parts(labels, shares, options.seed);
     for (std::size_t i = 0; i < named.size(); ++i) parts.emplace_back(named[i].first, std::move(samples[i]));
@@ -80,11 +80,15 @@ void add_subsets(manifest::Dataset& dataset, const SubsetOptions& options, const
   } else {
     parts.emplace_back(name_or(fmt::format("{}-{}", options.from, options.count)), stratified_sample(labels, options.count, options.seed));
   }
-  for (const auto& [part, samples] : parts) {
+  for (const auto& [part, samples] : parts)
     if (dataset.splits.contains(part)) fail(Exit::usage, "the data set already has a split '{}'", part);
+  std::vector<std::string> summary;
+  summary.reserve(parts.size());
+  for (const auto& [part, samples] : parts) {
     dataset.splits[part] = write_subset(whole, samples, manifest, part, force);
-    core::log_info("{}: {} of the {} samples of {}", part, samples.size(), whole.count, options.from);
+    summary.push_back(fmt::format("{}: {} of the {} samples of {}", part, samples.size(), whole.count, options.from));
   }
+  return summary;
 }
 
 }  // namespace selfsight::data

@@ -29,8 +29,9 @@ struct SubsetOptions {
   void check() const;
 };
 
-/// Adds the splits to `dataset`, which will be written to `manifest`. Errors: as write_subset and partition.h; usage for a name that is
-/// taken.
-void add_subsets(manifest::Dataset& dataset, const SubsetOptions& options, const std::filesystem::path& manifest, bool force = false);
+/// Adds the splits to `dataset`, which will be written to `manifest`; gives a line on each, for people. Errors: as write_subset and
+/// partition.h; usage for a name that is taken.
+std::vector<std::string> add_subsets(manifest::Dataset& dataset, const SubsetOptions& options, const std::filesystem::path& manifest,
+                                     bool force = false);
 
 }  // namespace selfsight::data

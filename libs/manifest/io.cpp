@@ -15,7 +15,20 @@ namespace {
 /// Deeper than any manifest is, and no danger to a stack.
 constexpr int deepest_nesting = 100;
 
-Json parse(const std::string& text, const std::string& origin) {
+/// "fault at byte 12, line 3", or the number that Python writes and JSON has not.
+std::string fault_in(std::string_view text, std::size_t byte) {
+  const std::size_t at = std::min(std::max<std::size_t>(byte, 1) - 1, text.size());
+  const auto lines = std::count(text.begin(), text.end(), '\n');
+  std::string place = fmt::format("byte {}", byte);
+  if (lines > 0) place += fmt::format(", line {}", 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
+  for (const std::string_view word : {"NaN", "Infinity"})
+    if (text.substr(at).starts_with(word)) return fmt::format("{} at {}, which JSON has no number for", word, place);
+  return "fault at " + place;
+}
+
+}  // namespace
+
+Json parse_json(std::string_view text, const std::string& origin) {
   const auto guard = [&](int depth, Json::parse_event_t, const Json&) {
     if (depth > deepest_nesting) core::fail(core::Exit::bad_data, "{}: JSON nested deeper than {} levels", origin, deepest_nesting);
     return true;
@@ -23,13 +36,13 @@ Json parse(const std::string& text, const std::string& origin) {
   try {
     return Json::parse(text, guard);
   } catch (const Json::parse_error& error) {
-    const std::size_t at = std::min(error.byte, text.size());
-    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n');
-    core::fail(core::Exit::bad_data, "{}: is not JSON: fault at byte {}, line {}", origin, error.byte, line);
+    core::fail(core::Exit::bad_data, "{}: is not JSON: {}", origin, fault_in(text, error.byte));
   } catch (const Json::exception& error) {  // a number beyond all numbers
     core::fail(core::Exit::bad_data, "{}: is not JSON: {}", origin, error.what());
   }
 }
+
+namespace {
 
 std::string text_of(const Json& document, const fs::path& file) {
   try {
@@ -62,7 +75,7 @@ Document read_document(const std::string& path) {
     if (piped) core::fail(core::Exit::bad_data, "nothing arrived on stdin: did the command before it fail?");
     core::fail(core::Exit::bad_data, "{}: is empty", path);
   }
-  out.json = parse(text, out.origin);
+  out.json = parse_json(text, out.origin);
   validate(out.json, out.origin);
   out.kind = out.json.at("manifest").get<std::string>();
   const fs::path written = out.json.value("folder", "");

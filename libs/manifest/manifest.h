@@ -165,6 +165,8 @@ struct Document {
   fs::path folder;
   std::string origin;
 };
+/// The JSON in a text. Error: bad_data, "ORIGIN: is not JSON: fault at byte 12, line 3".
+Json parse_json(std::string_view text, const std::string& origin);
 /// Reads and validates `path`, or stdin when it is "-". Relative paths refer to the manifest's own folder; to its "folder" field
 /// when it came through a pipe, or was redirected into a file that lies elsewhere than its payloads. The document returned has
 /// that folder as its "folder", so that it can be put into another one whole. Errors: no_input; bad_data (not JSON, no manifest,

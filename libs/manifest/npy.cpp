@@ -25,7 +25,10 @@ std::optional<std::string_view> value_of(std::string_view header, std::string_vi
 Npy::Npy(const core::fs::path& path) : file_(path) {
   const auto bytes = file_.bytes();
   const auto refuse = [&](const std::string& what) { core::fail(core::Exit::bad_data, "{}: {}", path.string(), what); };
-  constexpr std::string_view magic = "\x93NUMPY";
+  constexpr std::string_view magic = "\x93NUMPY", zip = "PK";
+  if (bytes.empty()) refuse("is empty");
+  if (bytes.size() >= zip.size() && std::memcmp(bytes.data(), zip.data(), zip.size()) == 0)
+    refuse("is an archive of arrays (.npz): save the one that is meant with numpy.save");
   if (bytes.size() < 10 || std::memcmp(bytes.data(), magic.data(), magic.size()) != 0) refuse("is not a .npy file");
   const auto version = std::to_integer<int>(bytes[6]);
   if (version < 1 || version > 3) refuse(fmt::format(".npy version {} is not known (1 to 3 are)", version));

@@ -36,6 +36,7 @@ std::int64_t TensorView::elements() const {
 Safetensors::Safetensors(const core::fs::path& path) : path_(path), file_(path) {
   const auto bytes = file_.bytes();
   const auto refuse = [&](const std::string& what) { core::fail(core::Exit::bad_data, "{}: {}", path_.string(), what); };
+  if (bytes.empty()) refuse("is empty");
   if (bytes.size() < 8) refuse("too short for a safetensors file");
   std::uint64_t header_size = 0;
   std::memcpy(&header_size, bytes.data(), 8);

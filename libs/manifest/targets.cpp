@@ -26,7 +26,7 @@ void refuse_foreign(const fs::path& path, const std::string& kind, bool force) {
 }
 
 void Output::describe(core::Options& options, const std::string& help, bool replaces) {
-  options.add("output", &file_, help).letter('o').metavar("FILE").runtime();
+  options.add("output", &file_, help).letter('o').metavar("FILE").written().runtime();
   if (replaces) core::describe_force(options, &force_);
   options.add("provenance", &provenance_, "keep in the manifest what differs between two runs of one command").runtime();
 }

@@ -33,6 +33,25 @@ double highlight_ap(std::span<const std::int64_t> order, std::span<const std::ui
   return rule == ApRule::trapezoid ? trapezoid_average_precision(ranked) : average_precision(ranked);
 }
 
+double interpolated_ap(std::span<const double> scores, std::span<const std::uint8_t> positive) {
+  const auto order = by_score(scores);
+  std::vector<double> precisions;  // where recall rises
+  std::int64_t right = 0, counted = 0;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    right += positive[static_cast<std::size_t>(order[i])] != 0 ? 1 : 0;
+    const auto score_at = [&](std::size_t place) { return scores[static_cast<std::size_t>(order[place])]; };
+    if ((i + 1 < order.size() && score_at(i + 1) == score_at(i)) || right == counted) continue;
+    counted = right;
+    precisions.push_back(static_cast<double>(right) / static_cast<double>(i + 1));
+  }
+  double highest = 0, sum = 0;
+  for (auto precision = precisions.rbegin(); precision != precisions.rend(); ++precision) {
+    highest = std::max(highest, *precision);
+    sum += highest;
+  }
+  return precisions.empty() ? 0 : sum / static_cast<double>(precisions.size());
+}
+
 std::vector<std::vector<std::uint8_t>> above_median(const std::vector<std::vector<double>>& importance) {
   std::vector<std::vector<std::uint8_t>> out(importance.empty() ? 0 : importance.front().size());
   for (std::size_t a = 0; a < out.size(); ++a) {

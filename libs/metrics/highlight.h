@@ -21,6 +21,10 @@ double lower_median(std::span<const double> values);
 /// Average precision of one video over its best `depth` clips (0: all), recall being relative to the positives among these; 0 without any.
 double highlight_ap(std::span<const std::int64_t> order, std::span<const std::uint8_t> positive, ApRule rule, std::int64_t depth = 0);
 
+/// QVHighlights' average precision: the mean, over the recalls that are reached, of the highest precision at that recall or above. Equal
+/// scores are taken at once. 0 without a positive, 1 with nothing else.
+double interpolated_ap(std::span<const double> scores, std::span<const std::uint8_t> positive);
+
 /// `importance`: clips x annotators. A clip is positive for an annotator who gave it more than the lower median of that annotator's scores
 /// for the video (TVSum). annotators x clips.
 std::vector<std::vector<std::uint8_t>> above_median(const std::vector<std::vector<double>>& importance);

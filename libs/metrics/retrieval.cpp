@@ -32,19 +32,32 @@ void for_each_row(const SimilarityTable& table, int threads, const std::function
 }
 
 SimilarityTable dual_softmax(const SimilarityTable& table, double temperature, int threads) {
-  // Logarithm of the sum over the queries of exp(s / temperature), by its largest term.
-  std::vector<double> sums(static_cast<std::size_t>(table.candidates));
+  // Of each candidate: its largest similarity, and the logarithm of the sum over the queries of exp((s - largest) / temperature).
+  struct Softmax {
+    double largest = -std::numeric_limits<double>::infinity(), log_sum = 0, log_size = -std::numeric_limits<double>::infinity();
+  };
+  std::vector<Softmax> columns(static_cast<std::size_t>(table.candidates));
   core::parallel_for(table.candidates, 1, threads, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t c = begin; c < end; ++c) {
-      double largest = -std::numeric_limits<double>::infinity(), sum = 0;
-      for (std::int64_t q = 0; q < table.queries; ++q) largest = std::max(largest, table.at(q, c));
-      for (std::int64_t q = 0; q < table.queries; ++q) sum += std::exp((table.at(q, c) - largest) / temperature);
-      sums[static_cast<std::size_t>(c)] = largest / temperature + std::log(sum);
+      Softmax& column = columns[static_cast<std::size_t>(c)];
+      double sum = 0;
+      for (std::int64_t q = 0; q < table.queries; ++q) {
+        column.largest = std::max(column.largest, table.at(q, c));
+        column.log_size = std::max(column.log_size, std::log(std::fabs(table.at(q, c))));
+      }
+      for (std::int64_t q = 0; q < table.queries; ++q) sum += std::exp((table.at(q, c) - column.largest) / temperature);
+      column.log_sum = std::log(sum);
     }
   });
-  return {table.queries, table.candidates, [table, temperature, sums = std::move(sums)](std::int64_t q, std::int64_t c) {
+  double highest = -std::numeric_limits<double>::infinity();  // no product's logarithm is above it: a softmax is at most 1
+  for (const Softmax& column : columns) highest = std::max(highest, column.log_size);
+  return {table.queries, table.candidates, [table, temperature, highest, columns = std::move(columns)](std::int64_t q, std::int64_t c) {
             const double s = table.at(q, c);
-            return s * std::exp(s / temperature - sums[static_cast<std::size_t>(c)]);
+            if (s == 0) return 0.0;
+            const Softmax& column = columns[static_cast<std::size_t>(c)];
+            const double logarithm = std::log(std::fabs(s)) + ((s - column.largest) / temperature - column.log_sum);
+            // Rises with the product of a positive s, falls with the size of a negative one's, and leaves 0 between them.
+            return std::copysign(1 / (1 + std::max(highest - logarithm, 0.0)), s);
           }};
 }
 

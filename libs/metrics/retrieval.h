@@ -20,6 +20,8 @@ struct SimilarityTable {
 void for_each_row(const SimilarityTable& table, int threads, const std::function<void(DistanceRow& row)>& take);
 
 /// Dual softmax (Cheng et al., "CAMoE", arXiv 2109.04290, section 3.3): s * softmax of s / temperature over all queries of one candidate.
+/// What comes back has the order of these products, equal ones included, but other values: the product itself is 0 for most pairs as soon
+/// as similarities differ by some hundred temperatures, as those that are not normalised do.
 /// It looks at all queries of the test at once, so its figures are not comparable with those of single queries.
 SimilarityTable dual_softmax(const SimilarityTable& table, double temperature, int threads);
 

@@ -12,7 +12,7 @@ namespace selfsight::report {
 std::vector<double> nice_ticks(double low, double high, int target) {
   if (!(high > low)) {
     const double room = low == 0 ? 1 : std::abs(low) * 0.1;
-    low -= room;
+    low -= low == 0 ? 0 : room;  // what is measured to be nothing is seldom below it
     high += room;
   }
   const double raw = (high - low) / std::max(1, target);
@@ -51,12 +51,17 @@ std::string tick_text(double value, double step) {
     return fmt::format("{:.4g}e{}", value / std::pow(10.0, power), power);
   }
   const int decimals = std::clamp(static_cast<int>(std::ceil(-std::log10(step) - 1e-9)), 0, 8);
-  return fmt::format("{:.{}f}", value, decimals);
+  return without_minus_zero(fmt::format("{:.{}f}", value, decimals));
+}
+
+std::string without_minus_zero(std::string text) {
+  if (text.starts_with('-') && text.find_first_not_of("-0.") == std::string::npos) text.erase(0, 1);
+  return text;
 }
 
 std::string number_text(double value) {
   const double size = std::abs(value);
-  if (value == std::round(value) && size < 1e6) return fmt::format("{:.0f}", value);
+  if (value == std::round(value) && size < 1e6) return without_minus_zero(fmt::format("{:.0f}", value));
   if (size >= 1e6 || size < 1e-3) return fmt::format("{:.2e}", value);
   return fmt::format("{:.4g}", value);
 }

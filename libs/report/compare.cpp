@@ -87,7 +87,7 @@ Arms find_arms(const std::vector<Metrics>& metrics) {
         const auto it = other.find(k);
         return it != other.end() && it->second == v;
       });
-      if (!same) differing += (differing.empty() ? "" : ", ") + key + " " + value;
+      if (!same) differing += fmt::format("{}{} {}", differing.empty() ? "" : ", ", key, value);
     }
     return differing.empty() ? method : method + " (" + differing + ")";
   };
@@ -98,7 +98,7 @@ Arms find_arms(const std::vector<Metrics>& metrics) {
       return model_of(one).value("method", "").empty() &&
              std::any_of(one.rows.begin(), one.rows.end(), [&](const Row& row) { return row.subject == subject; });
     };
-    const std::string name = subject.empty() ? metrics[m].tool.value("name", "") : subject;
+    std::string name = subject.empty() ? metrics[m].tool.value("name", "") : subject;
     if (std::count_if(metrics.begin(), metrics.end(), has_subject) < 2) return name;
     const std::filesystem::path file = metrics[m].origin;
     return fmt::format("{}{}", name.empty() ? "" : name + ", ", (file.parent_path().filename() / file.filename()).string());
@@ -145,7 +145,7 @@ std::map<std::string, std::set<std::string>> distinguishing_keys(const std::vect
     }
   }
   // Settings chosen on held-out data differ by row without naming it: where the count of labels tells rows apart, it does so alone, and
-  // together with the features where it does not.
+  // together with the features where it does not. So does any other entry that is enough, which makes short titles.
   const auto tell_apart = [&](const std::string& base, const std::set<std::string>& names) {
     for (const Metrics& one : metrics) {
       std::set<std::string> seen;
@@ -161,14 +161,27 @@ std::map<std::string, std::set<std::string>> distinguishing_keys(const std::vect
   for (auto& [key, names] : out) {
     std::vector<std::set<std::string>> candidates;
     std::set<std::string> all;
-    for (const char* leading : {"labels", "k", "split", "layer", "features"}) {
+    for (const char* leading : {"labels", "k", "split", "layer", "features", "direction", "ranked"}) {
       if (!names.contains(leading)) continue;
       candidates.push_back({leading});
       all.insert(leading);
     }
     candidates.push_back(all);
+    for (const std::string& name : names) candidates.push_back({name});
     const auto good = std::find_if(candidates.begin(), candidates.end(), [&, &k = key](const auto& some) { return tell_apart(k, some); });
     if (good != candidates.end()) names = *good;
+  }
+  return out;
+}
+
+/// What stands in a title: an entry of several words ("text to video") needs no name.
+std::string title_text(const Json& apart) {
+  std::string out;
+  for (const auto& [key, value] : apart.items()) {
+    const std::string text = plain(value);
+    const bool words = value.is_string() && text.find(' ') != std::string::npos;
+    out += out.empty() ? "" : ", ";
+    out += words ? text : fmt::format("{} {}", key, text);
   }
   return out;
 }
@@ -217,7 +230,7 @@ std::string protocol_text(const Json& protocol) {
 
 std::string protocol_brief(const Json& protocol) {
   constexpr std::size_t short_enough = 80, one_entry = 34;
-  const std::string whole = protocol_text(protocol);
+  std::string whole = protocol_text(protocol);
   if (whole.size() <= short_enough || !protocol.is_object()) return whole;
   std::string out;
   for (const char* key :
@@ -226,13 +239,28 @@ std::string protocol_brief(const Json& protocol) {
     const std::string entry = std::string(key) + " " + plain(protocol.at(key));
     if (entry.size() <= one_entry && out.size() + entry.size() <= short_enough) out += (out.empty() ? "" : ", ") + entry;
   }
-  return out.empty() ? whole.substr(0, short_enough) + "…" : out + " …";
+  return out.empty() ? cut(whole, short_enough) : out + " …";
+}
+
+std::string cut(const std::string& text, std::size_t most) {
+  if (text.size() <= most) return text;
+  std::size_t end = text.rfind(", ", most);
+  if (end == std::string::npos || end == 0) end = most;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not within a letter of UTF-8
+  return text.substr(0, end) + " …";
+}
+
+std::string signed_text(double value, double spread, const std::string& unit) {
+  std::string text = value_text(std::abs(value), spread, unit);
+  if (text.find_first_of("123456789") == std::string::npos) return text;
+  return (value < 0 ? "−" : "+") + text;
 }
 
 std::string value_text(double value, double spread, const std::string& unit) {
   if (!std::isfinite(value)) return "not finite";
-  if (unit == "%") return fmt::format("{:.{}f}", value, spread > 0 && spread < 0.1 ? 2 : 1);
-  if (spread > 0) return fmt::format("{:.{}f}", value, std::clamp(1 - static_cast<int>(std::floor(std::log10(spread))), 0, 6));
+  const auto fixed = [&](int decimals) { return without_minus_zero(fmt::format("{:.{}f}", value, decimals)); };
+  if (unit == "%") return fixed(spread > 0 && spread < 0.1 ? 2 : 1);
+  if (spread > 0) return fixed(std::clamp(1 - static_cast<int>(std::floor(std::log10(spread))), 0, 6));
   return number_text(value);
 }
 
@@ -260,8 +288,15 @@ Comparison compare(const std::vector<Metrics>& given) {
       }
       const auto [it, is_new] = column_of.emplace(base_key(row) + '\n' + apart.dump(), out.columns.size());
       if (is_new) {
-        Column column{row.name, row.split, row.unit, "", "", smaller_is_better(row), row.name};
-        if (!apart.empty()) column.title += ", " + protocol_text(apart);
+        Column column{row.name, row.split, row.unit, "", "", smaller_is_better(row), row.name, row.name};
+        if (!apart.empty()) {
+          column.title += ", " + cut(title_text(apart));
+          column.full_title += ", " + protocol_text(apart);
+        }
+        const auto same = std::count_if(out.columns.begin(), out.columns.end(), [&](const Column& other) {
+          return other.name == row.name && other.split == row.split && other.title.starts_with(column.title);
+        });
+        if (same > 0 && column.title != column.full_title) column.title += fmt::format(" ({})", same + 1);
         out.columns.push_back(column);
         protocols.emplace_back();
       }

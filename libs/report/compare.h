@@ -50,8 +50,9 @@ struct Column {
   std::string protocol;  ///< what all cells have in common, "k 20, temperature 0.07"
   std::string brief;     ///< the same where it is short, else its main entries
   bool lower_is_better = false;
-  /// "linear top-1, labels 100".
+  /// "linear top-1, labels 100", cut where it would be long; no two columns of one split have the same.
   std::string title;
+  std::string full_title;  ///< uncut
 };
 
 struct Arm {
@@ -84,6 +85,10 @@ double student_quantile(double p, double freedom);
 std::string protocol_text(const manifest::Json& protocol);
 /// The same cut to its main entries where it would not stand under a number.
 std::string protocol_brief(const manifest::Json& protocol);
+/// A text that stands in a narrow place, cut at a comma where there is one; the whole is to be found elsewhere.
+std::string cut(const std::string& text, std::size_t most = 40);
+/// The number with its sign, "+1.2" or "−0.3", as value_text writes it; without one where it rounds to 0.
+std::string signed_text(double value, double spread, const std::string& unit);
 /// The number with as many decimals as its spread (or its unit) warrants.
 std::string value_text(double value, double spread, const std::string& unit);
 

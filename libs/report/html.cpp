@@ -75,7 +75,8 @@ std::string draw(const Table& table) {
   if (!table.caption.empty()) out += "<caption>" + escape(table.caption) + "</caption>";
   out += "<thead><tr>";
   for (const TableColumn& column : table.columns) {
-    out += fmt::format("<th scope=\"col\"{}>{}", column.number ? " class=\"num\"" : "", escape(column.title));
+    out += fmt::format("<th scope=\"col\"{}{}>{}", column.number ? " class=\"num\"" : "",
+                       column.hint.empty() ? "" : " title=\"" + escape(column.hint) + "\"", escape(column.title));
     if (!column.note.empty()) out += "<small>" + escape(column.note) + "</small>";
     out += "</th>";
   }

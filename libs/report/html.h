@@ -25,6 +25,7 @@ struct TableCell {
 struct TableColumn {
   std::string title, note;  ///< plain text; the note stands small below the title
   bool number = true;       ///< right-aligned
+  std::string hint{};       ///< plain text, shown to whoever points at the title
 };
 struct Table {
   std::vector<TableColumn> columns;

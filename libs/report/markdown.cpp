@@ -33,7 +33,7 @@ std::string difference_text(const Cell* a, const Cell* b, const Column& column) 
   if (a == nullptr || b == nullptr) return "";
   const Difference d = difference(*a, *b);
   const double spread = d.standard_error.value_or(0);
-  std::string text = (d.mean < 0 ? "−" : "+") + value_text(std::abs(d.mean), spread, column.unit);
+  std::string text = signed_text(d.mean, spread, column.unit);
   if (d.standard_error) text += " ± " + value_text(spread, spread, column.unit);
   return d.standard_error && (d.low > 0 || d.high < 0) ? "**" + text + "**" : text;
 }
@@ -49,8 +49,8 @@ std::string markdown_table(const Material& material, const ReportOptions& option
   for (const Column& column : comparison.columns) {
     head += fmt::format(" {}{} |", plain(column.title), column.unit.empty() ? "" : " (" + column.unit + ")");
     rule += "---|";
-    notes +=
-        fmt::format("- {}{}: {}\n", plain(column.title), column.split.empty() ? "" : ", split " + column.split, plain(column.protocol));
+    notes += fmt::format("- {}{}: {}\n", plain(column.full_title), column.split.empty() ? "" : ", split " + column.split,
+                         plain(column.protocol));
   }
   for (std::size_t a = 0; a < comparison.arms.size(); ++a) {
     body += "| " + plain(comparison.arms[a].name) + " |";

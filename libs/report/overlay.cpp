@@ -4,6 +4,8 @@
 #include "data/ops.h"
 #include "report/feature_set.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <map>
@@ -42,8 +44,14 @@ LabelMap label_map_of(std::span<const std::byte> bytes, const std::string& name)
   std::int32_t next = 0;
   for (auto& [value, number] : numbers) number = next++;
   LabelMap map{stored.height, stored.width, std::vector<std::int32_t>(stored.values.size())};
+  for (const auto& [value, number] : numbers) map.values.push_back(value);
   std::transform(stored.values.begin(), stored.values.end(), map.labels.begin(), [&](std::uint16_t value) { return numbers.at(value); });
   return map;
+}
+
+std::string fill_colour(std::size_t number) {
+  const Colour& colour = fills[(number - 1) % fills.size()];
+  return fmt::format("rgb({},{},{})", colour[0], colour[1], colour[2]);
 }
 
 data::Image overlay(const data::Image& image, const LabelMap& prediction, const LabelMap& truth, std::int64_t side) {

@@ -104,9 +104,13 @@ void ReportOptions::describe(core::Options& options) {
   options.group("Page");
   options.add("title", &title, "heading of the page (default: made from what was run)").metavar("TEXT");
   options.add("subject", &subject, "method or arm that the page is about (default: the last method given)").metavar("NAME");
-  options.add("baseline", &baselines, "what it is held against (default: everything else)").metavar("NAMES");
+  options.add("baseline", &baselines, "what it is held against (default: everything else)").metavar("NAMES").distinct();
   options.group("Images and features");
-  options.add("queries", &queries, "samples whose nearest neighbours are shown (default: drawn at random)").metavar("INDICES");
+  options.add("queries", &queries, "samples whose nearest neighbours are shown (default: drawn at random)")
+      .metavar("INDICES")
+      .range(0)
+      .distinct()
+      .only_with("images");
   options.add("query-count", &query_count, "how many are drawn").range(1, 200);
   options.add("neighbours", &neighbours, "neighbours of each").range(1, 50);
   options.add("map-points", &map_points, "images on the 2-D map; 0 leaves it out (time and memory grow with the square)").range(0, 5000);
@@ -118,6 +122,7 @@ void ReportOptions::describe(core::Options& options) {
 
 Material gather(const std::vector<std::string>& paths) {
   std::vector<manifest::Document> documents;
+  documents.reserve(paths.size());
   for (const std::string& path : paths) documents.push_back(manifest::read_document(path));
   return gather(std::move(documents));
 }

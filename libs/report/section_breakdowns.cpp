@@ -263,7 +263,23 @@ std::string gallery_html(const Json& breakdown, const Files& files, bool images)
          folded(parts, pictured ? "<div class=\"near wide gallery\">" : "<div class=\"tales\">", "</div>", "queries", queries.size());
 }
 
-std::string overlay_figure(const Json& frame, const Files& files) {
+/// Which colour is what, of the objects that are filled in.
+std::string overlay_legend(const LabelMap& map, const Json& breakdown) {
+  constexpr std::size_t most = 16;
+  const auto names = breakdown.find("labels");
+  const std::string item = breakdown.value("item", "index");
+  std::string out;
+  for (std::size_t number = 1; number < map.values.size() && number <= most; ++number) {
+    const std::size_t value = map.values[number];
+    const bool named = names != breakdown.end() && value < names->size();
+    const std::string name = named ? names->at(value).get<std::string>() : fmt::format("{} {}", item, value);
+    out += fmt::format("<span><b class=\"swatch\" style=\"background:{}\"></b>{}</span>", fill_colour(number), escape(name));
+  }
+  if (map.values.size() > most + 1) out += fmt::format("<span>and {} more</span>", map.values.size() - 1 - most);
+  return out.empty() ? "" : "<div class=\"legend\">" + out + "</div>";
+}
+
+std::string overlay_figure(const Json& frame, const Json& breakdown, const Files& files) {
   std::vector<std::string> faults;
   const auto image = files.read(frame, "image", faults, [&](const manifest::File& file) {
     data::Stored stored;
@@ -287,6 +303,7 @@ std::string overlay_figure(const Json& frame, const Files& files) {
   if (std::isfinite(value)) out += "<small>" + escape(value_text(value, 0, unit) + (unit.empty() ? "" : " " + unit)) + "</small>";
   out += "</figcaption>";
   if (!picture.empty()) out += fmt::format("<img alt=\"Masks over {}\" src=\"{}\">", escape(name), picture_uri(picture));
+  out += overlay_legend(prediction, breakdown);
   for (const std::string& fault : faults) out += absent(fault);
   return out + "</figure>";
 }
@@ -296,7 +313,7 @@ std::string overlays_html(const Json& breakdown, const Files& files, bool images
   if (!images) return absent("Left out: --no-images was given.");
   if (frames.empty()) return absent("There is no frame.");
   std::vector<std::string> parts;
-  for (std::size_t f = 0; f < std::min(frames.size(), most_at_all); ++f) parts.push_back(overlay_figure(frames[f], files));
+  for (std::size_t f = 0; f < std::min(frames.size(), most_at_all); ++f) parts.push_back(overlay_figure(frames[f], breakdown, files));
   const bool judged = std::any_of(frames.begin(), frames.end(), [](const Json& frame) { return frame.contains("truth"); });
   return note(judged ? "Coloured: the prediction, a colour an object. White line: the ground truth's outline."
                      : "Coloured: the prediction, a colour an object.") +

@@ -128,6 +128,7 @@ Groups group(const FeatureSet& set, const std::vector<std::int64_t>& rows) {
     entry.second = set.label_name(row);
   }
   std::vector<std::int64_t> labels;
+  labels.reserve(classes.size());
   for (const auto& [label, entry] : classes) labels.push_back(label);
   if (labels.size() > most) {
     std::stable_sort(labels.begin(), labels.end(), [&](std::int64_t a, std::int64_t b) { return classes[a].first > classes[b].first; });
@@ -227,6 +228,8 @@ Shown choose_features(const std::vector<FeatureSet>& sets, const std::string& su
 }
 
 Section neighbours_section(const Shown& shown, const ReportOptions& options, Thumbnails& thumbnails) {
+  if (!options.queries.empty() && !shown.primary)
+    core::fail(core::Exit::usage, "--queries: the inputs hold no features, so there are no samples to be shown");
   Section section{"neighbours", "Nearest neighbours", "", ""};
   if (!shown.primary || !options.images) {
     section.html =

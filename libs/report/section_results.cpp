@@ -14,11 +14,6 @@ namespace {
 
 std::string with_unit(const std::string& text, const std::string& unit) { return unit.empty() ? text : text + " " + unit; }
 
-std::string signed_text(double value, double spread, const std::string& unit) {
-  const std::string text = value_text(std::abs(value), spread, unit);
-  return (value < 0 ? "−" : "+") + text;
-}
-
 /// "95 % interval 5.1 to 7.5, 5 paired draws".
 std::string interval_text(const Difference& d, const std::string& unit) {
   if (!d.standard_error) return "single numbers: no interval";
@@ -71,13 +66,8 @@ BarChart bars_of(const Comparison& comparison, std::size_t c) {
   return chart;
 }
 
-/// Text that stands under a number: the whole is in the list of protocols.
-std::string cut(const std::string& text) {
-  constexpr std::size_t most = 40;
-  if (text.size() <= most) return text;
-  const std::size_t comma = text.rfind(", ", most);
-  return text.substr(0, comma == std::string::npos ? most : comma) + " …";
-}
+/// Title and whole protocol, for whoever points at a column's head.
+std::string hint_of(const Column& column) { return column.full_title + (column.protocol.empty() ? "" : ": " + column.protocol); }
 
 /// Every protocol in full, for whoever wants to do the same again.
 std::string protocols(const Comparison& comparison) {
@@ -91,7 +81,7 @@ std::string protocols(const Comparison& comparison) {
       if (cell == nullptr || cell->protocol.empty()) continue;
       text += fmt::format("{}<b>{}</b>: {}", text.empty() ? "" : "<br>", escape(comparison.arms[a].name), escape(cell->protocol));
     }
-    table.rows.push_back({{escape(column.title)}, {text.empty() ? "–" : text}});
+    table.rows.push_back({{escape(column.full_title)}, {text.empty() ? "–" : text}});
   }
   return details("Protocols in full", draw(table));
 }
@@ -99,12 +89,15 @@ std::string protocols(const Comparison& comparison) {
 Table numbers_table(const Comparison& comparison) {
   Table table;
   table.columns.push_back({"", "", false});
+  // Under many numbers there is no room for what each was measured by.
+  constexpr std::size_t most_with_protocol = 6;
+  const bool narrow = comparison.columns.size() > most_with_protocol;
   for (const Column& column : comparison.columns) {
     std::string note = column.split;
-    for (const std::string& part : {column.brief, std::string(column.lower_is_better ? "lower is better" : "")}) {
+    for (const std::string& part : {narrow ? "" : column.brief, std::string(column.lower_is_better ? "lower is better" : "")}) {
       if (!part.empty()) note += (note.empty() ? "" : " · ") + part;
     }
-    table.columns.push_back({with_unit(column.title, column.unit.empty() ? "" : "(" + column.unit + ")"), note, true});
+    table.columns.push_back({with_unit(column.title, column.unit.empty() ? "" : "(" + column.unit + ")"), note, true, hint_of(column)});
   }
   for (std::size_t a = 0; a < comparison.arms.size(); ++a) {
     std::vector<TableCell> row = {{arm_label(comparison, a)}};
@@ -140,8 +133,8 @@ Table numbers_table(const Comparison& comparison) {
   }
   table.caption =
       "Mean ± standard deviation (n − 1) where a number stands for several draws or runs. The best of each column is bold. Small print: "
-      "split and protocol of the column; below a number, "
-      "what its own protocol adds.";
+      "split and protocol of the column (the whole of it where the pointer rests on the head, and below); below a number, what its own "
+      "protocol adds.";
   return table;
 }
 
@@ -149,7 +142,8 @@ std::string differences_table(const Comparison& comparison, const Focus& focus) 
   Table table;
   table.columns.push_back({"minus", "", false});
   for (const Column& column : comparison.columns)
-    table.columns.push_back({with_unit(column.title, column.unit.empty() ? "" : "(" + column.unit + ")"), column.split, true});
+    table.columns.push_back(
+        {with_unit(column.title, column.unit.empty() ? "" : "(" + column.unit + ")"), column.split, true, hint_of(column)});
   bool any = false;
   for (const std::size_t b : focus.baselines) {
     std::vector<TableCell> row = {{arm_label(comparison, b)}};

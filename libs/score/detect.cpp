@@ -5,6 +5,7 @@
 #include "core/memory.h"
 #include "score/detect_evaluate.h"
 #include "score/detect_rows.h"
+#include "score/headline.h"
 
 #include <algorithm>
 #include <future>
@@ -69,7 +70,8 @@ void DetectOptions::describe(core::Options& options) {
   options
       .add("oks-sigmas", &sigmas,
            "keypoints: the standard deviation of each point, relative to the object's scale; none: those of COCO's 17")
-      .range(1e-9);
+      .range(1e-9)
+      .only_with("type", {"keypoints"});
 }
 
 manifest::Metrics score_detections(const DetectOptions& options, const std::string& input, int threads) {
@@ -92,6 +94,9 @@ manifest::Metrics score_detections(const DetectOptions& options, const std::stri
   core::log_info("{}: {} results", results.file->name(), results.entries.size());
   if (results.entries.empty()) core::log_warning("{}: no results at all", results.file->name());
   if (results.unknown > 0) core::log_warning("{} results are of categories that the ground truth lacks and take no part", results.unknown);
+  if (results.negative > 0) core::log_warning("{} results have boxes of negative width or height: they match nothing", results.negative);
+  if (results.outside > 0)
+    core::log_warning("{} results have boxes that lie outside of their image: are they x, y, width, height in pixels?", results.outside);
   const std::string results_digest = digest.get();
   if (!source.digest.empty() && source.digest != results_digest)
     fail(Exit::bad_data, "{}: the results are not those that {} names ({} there, {} found): make the manifest again or put the file back",
@@ -108,9 +113,16 @@ manifest::Metrics score_detections(const DetectOptions& options, const std::stri
     if (evaluated.other_size > 0 && !rules.corrected)
       core::log_warning("{} results have masks of another size than their image: they match nothing", evaluated.other_size);
     add_rows(out, truth, results, rules, evaluated);
-    if (!rules.corrected) add_breakdowns(out, truth, rules, evaluated);
+    if (rules.corrected) return;
+    add_breakdowns(out, truth, rules, evaluated);
+    const auto& categories = evaluated.categories;
+    if (std::none_of(categories.begin(), categories.end(), [](const CategoryScore& score) { return score.truths[0] > 0; }))
+      core::log_warning("{}: none of its {} annotations can be matched, so that every figure is null where the official program prints -1",
+                        truth.file->name(), static_cast<std::int64_t>(truth.annotations.size()) + truth.unknown);
   };
   add(official);
+  say_headline("", {{"AP", out.rows[0].value, ""}, {"AP50", out.rows[1].value, ""}, {"AP75", out.rows[2].value, ""}},
+               fmt::format("{}, {}", truth.protocol == Protocol::lvis ? "LVIS" : "COCO", options.type));
   if (options.corrected) {
     Evaluation corrected = official;
     corrected.area = official.scored;

@@ -383,6 +383,13 @@ Results read_results(const core::fs::path& path, const GroundTruth& truth) {
     if (!has_category) lacks(*out.file, scan.place, "category_id");
     if (!has_score) lacks(*out.file, scan.place, "score");
     out.unknown += entry.category == unknown_category ? 1 : 0;
+    if (const auto& [x, y, width, height] = shape.box; shape.has_box) {
+      const TruthImage& image = truth.images[entry.image];
+      if (width < 0 || height < 0)
+        ++out.negative;
+      else if (image.width > 0 && image.height > 0 && (x >= image.width || y >= image.height || x + width <= 0 || y + height <= 0))
+        ++out.outside;
+    }
     out.entries.push_back(entry);
     out.file->used(scan.at() - entry.at);
     ++scan.place.item;

@@ -71,6 +71,9 @@ struct Results {
   std::unique_ptr<PagedText> file;
   std::vector<Entry> entries;  ///< in the order of the file
   std::int64_t unknown = 0;    ///< detections of unknown categories
+  /// Boxes that the official programs take as they are and that can match nothing: of negative width or height, or wholly outside of
+  /// their image (where its size is known).
+  std::int64_t negative = 0, outside = 0;
 };
 /// Reads a list of results, or JSON Lines of them. Errors as above; also an image that the ground truth lacks, and a score that is no
 /// finite number.

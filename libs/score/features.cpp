@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "manifest/payload.h"
+#include "score/table.h"
 
 #include <cmath>
 #include <cstring>
@@ -63,8 +64,13 @@ std::vector<std::int64_t> whole_numbers(const TensorView& view, const std::strin
   return out;
 }
 
+bool is_array_file(const manifest::fs::path& path) {
+  const auto ending = path.extension();
+  return ending == ".npy" || ending == ".safetensors" || ending == ".npz";
+}
+
 ArrayFile::ArrayFile(const manifest::fs::path& path) : path_(path.string()) {
-  if (path.extension() == ".npy") {
+  if (path.extension() == ".npy" || path.extension() == ".npz") {
     npy_ = std::make_unique<manifest::Npy>(path);
     arrays_.emplace("", npy_->tensor());
   } else if (path.extension() == ".safetensors") {
@@ -84,10 +90,9 @@ const TensorView& ArrayFile::at(const std::string& name) const {
 }
 
 FeatureFile::FeatureFile(const std::string& path) : name_(path) {
-  const auto extension = manifest::fs::path(path).extension();
-  if (extension == ".npy" || extension == ".safetensors") {
+  if (is_array_file(path)) {
     file_ = std::make_unique<ArrayFile>(path);
-    input_ = {{"kind", "file"}, {"path", path}};
+    input_ = file_entry(path);
   } else {
     const manifest::Document document = manifest::read_document(path);
     manifest_ = manifest::from_json<manifest::Features>(document.json, document.folder, document.origin);

@@ -14,6 +14,9 @@
 
 namespace selfsight::score {
 
+/// Whether a file's ending says that it holds arrays; .npz is told of as what ArrayFile does not read.
+bool is_array_file(const manifest::fs::path& path);
+
 /// The named arrays of a file: those of a safetensors file, or the one of a .npy file as "". Mapped.
 class ArrayFile {
  public:

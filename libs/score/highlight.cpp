@@ -5,6 +5,8 @@
 #include "core/log.h"
 #include "metrics/highlight.h"
 #include "metrics/statistics.h"
+#include "score/headline.h"
+#include "score/highlight_queries.h"
 #include "score/table.h"
 
 #include <algorithm>
@@ -21,18 +23,22 @@ using manifest::Json;
 void HighlightOptions::describe(core::Options& o) {
   o.group("Input");
   o.add("truth", &truth,
-        "JSON Lines with vid, domain and match (positive where above 0) or label; or TVSum's annotations, {VIDEO: {domain, anno: clips x "
-        "annotators}}")
+        "JSON Lines with vid, domain and match (positive where above 0) or label; TVSum's annotations, {VIDEO: {domain, anno: clips x "
+        "annotators}}; or QVHighlights' JSON Lines")
       .metavar("FILE");
-  o.add("predictions", &predictions, "JSON Lines with vid and scores, one number a clip").metavar("FILE");
+  o.add("predictions", &predictions, "JSON Lines with vid and scores, one number a clip; for QVHighlights qid and pred_saliency_scores")
+      .metavar("FILE");
   o.add("videos", &videos, "score these videos alone: JSON Lines with vid, or .txt with one a line").metavar("FILE");
   o.group("Protocol");
   o.add("protocol", &protocol,
         "youtube: clips marked or not, AP over all clips; tvsum: for each annotator, clips above the lower median of that annotator are "
-        "positive, AP over the best --top; auto: youtube where the truth has match, tvsum otherwise")
-      .choices({"auto", "youtube", "tvsum"});
-  o.add("ap", &ap, "average precision by trapezoids (UMT and what follows it) or by steps (scikit-learn)").choices({"trapezoid", "step"});
-  o.add("top", &top, "tvsum: clips that count").range(1, 1e6);
+        "positive, AP over the best --top; qvhighlights: clips that an annotator finds very good (4), good or fair; auto: youtube where "
+        "the truth has match, qvhighlights where it has saliency_scores, tvsum otherwise")
+      .choices({"auto", "youtube", "tvsum", "qvhighlights"});
+  o.add("ap", &ap, "average precision by trapezoids (UMT and what follows it) or by steps (scikit-learn)")
+      .choices({"trapezoid", "step"})
+      .only_with("protocol", {"auto", "youtube", "tvsum"});
+  o.add("top", &top, "tvsum: clips that count").range(1, 1e6).only_with("protocol", {"auto", "tvsum"});
 }
 
 namespace {
@@ -44,50 +50,15 @@ struct Video {
   std::size_t clips = 0;
 };
 
-const Json& member(const Json& object, const char* key, const std::string& place) {
-  if (!object.is_object() || !object.contains(key)) fail(Exit::bad_data, "{}: lacks \"{}\"", place, key);
-  return object[key];
-}
-
-std::string text(const Json& object, const char* key, const std::string& place) {
-  const Json& value = member(object, key, place);
-  if (!value.is_string()) fail(Exit::bad_data, "{}: \"{}\" is not text", place, key);
-  return value.get<std::string>();
-}
-
-std::vector<double> numbers(const Json& list, const std::string& place) {
-  if (!list.is_array()) fail(Exit::bad_data, "{}: is not a list of numbers", place);
-  std::vector<double> out;
-  for (const auto& value : list) {
-    // A NaN that Python wrote is no JSON and was refused as such; null is what other writers make of it.
-    if (!value.is_number() || !std::isfinite(value.get<double>()))
-      fail(Exit::bad_data, "{}: entry {} ({}) is not a finite number", place, out.size(), value.dump());
-    out.push_back(value.get<double>());
-  }
-  return out;
-}
-
-/// Clips x annotators.
-std::vector<std::vector<double>> importance(const Json& list, const std::string& place) {
-  if (!list.is_array() || list.empty()) fail(Exit::bad_data, "{}: is not a list with one entry a clip", place);
-  std::vector<std::vector<double>> out;
-  for (const auto& clip : list) {
-    out.push_back(numbers(clip, fmt::format("{}/{}", place, out.size())));
-    if (out.back().size() != out.front().size() || out.back().empty())
-      fail(Exit::bad_data, "{}/{}: {} annotators where clip 0 has {}", place, out.size() - 1, out.back().size(), out.front().size());
-  }
-  return out;
-}
-
 Video youtube_video(const Json& object, const std::string& place) {
   Video out;
   const bool match = object.contains("match");
   const std::string at = place + (match ? ": match" : ": label");
   std::vector<double> values;
   if (match) {
-    values = numbers(object["match"], at);
+    values = number_list(object["match"], at);
   } else {
-    for (const auto& clip : importance(member(object, "label", place), at)) values.push_back(clip.front());
+    for (const auto& clip : number_lists(field(object, "label", place), at)) values.push_back(clip.front());
   }
   out.positive.emplace_back();
   for (const double value : values) out.positive[0].push_back(value > 0 ? 1 : 0);
@@ -103,11 +74,11 @@ std::vector<Video> read_truth(const HighlightOptions& options, std::string& prot
     if (protocol == "youtube") {
       video = youtube_video(object, place);
     } else {
-      video.positive = metrics::above_median(importance(member(object, marks, place), fmt::format("{}: {}", place, marks)));
+      video.positive = metrics::above_median(number_lists(field(object, marks, place), fmt::format("{}: {}", place, marks)));
     }
     video.name = name;
     video.place = place;
-    video.domain = text(object, "domain", place);
+    video.domain = text_field(object, "domain", place);
     video.clips = video.positive.front().size();
     if (video.clips == 0) fail(Exit::bad_data, "{}: {} has no clips", place, name);
     if (!seen.insert(name).second) fail(Exit::bad_data, "{}: {} is there twice", place, name);
@@ -118,10 +89,12 @@ std::vector<Video> read_truth(const HighlightOptions& options, std::string& prot
   };
   if (manifest::fs::path(options.truth).extension() == ".jsonl") {
     for_each_json_line(options.truth, [&](const Json& object, const std::string& place) {
-      take(text(object, "vid", place), object, place, object.contains("anno") ? "anno" : "label");
+      take(text_field(object, "vid", place), object, place, object.contains("anno") ? "anno" : "label");
     });
   } else {
-    const Json all = Json::parse(core::read_text(options.truth), nullptr, /*allow_exceptions=*/false);
+    const std::string content = core::read_text(options.truth);
+    if (content.find_first_not_of(" \t\r\n") == std::string::npos) fail(Exit::bad_data, "{}: is empty", options.truth);
+    const Json all = manifest::parse_json(content, options.truth);
     if (!all.is_object()) fail(Exit::bad_data, "{}: is not a JSON object of videos (JSON Lines end in .jsonl)", options.truth);
     for (const auto& [name, object] : all.items())
       take(name, object, fmt::format("{}: /{}", options.truth, name), object.is_object() && object.contains("anno") ? "anno" : "label");
@@ -134,7 +107,8 @@ void select(std::vector<Video>& videos, const HighlightOptions& options) {
   if (options.videos.empty()) return;
   std::set<std::string> wanted;
   if (manifest::fs::path(options.videos).extension() == ".jsonl") {
-    for_each_json_line(options.videos, [&](const Json& object, const std::string& place) { wanted.insert(text(object, "vid", place)); });
+    for_each_json_line(options.videos,
+                       [&](const Json& object, const std::string& place) { wanted.insert(text_field(object, "vid", place)); });
   } else {
     const Table table = Table::read(options.videos, {"vid"});
     for (std::size_t i = 0; i < table.size(); ++i) wanted.insert(table.text(i, "vid"));
@@ -152,12 +126,12 @@ std::map<std::string, std::vector<double>> read_scores(const HighlightOptions& o
   for (const auto& video : videos) known.emplace(video.name, &video);
   std::map<std::string, std::vector<double>> out;
   for_each_json_line(options.predictions, [&](const Json& object, const std::string& place) {
-    const std::string name = text(object, "vid", place);
+    const std::string name = text_field(object, "vid", place);
     if (!known.contains(name)) {
       if (!options.videos.empty()) return;  // a part of the set was asked for
       fail(Exit::bad_data, "{}: {} is not among the videos of {}", place, name, options.truth);
     }
-    const auto scores = numbers(member(object, "scores", place), place + ": scores");
+    const auto scores = number_list(field(object, "scores", place), place + ": scores");
     if (scores.size() != known[name]->clips)
       fail(Exit::bad_data, "{}: {} has {} scores for {} clips ({})", place, name, scores.size(), known[name]->clips, known[name]->place);
     if (!out.emplace(name, scores).second) fail(Exit::bad_data, "{}: {} is there twice", place, name);
@@ -196,11 +170,14 @@ Result score_video(const Video& video, const std::vector<double>& scores, metric
 manifest::Metrics score_highlights(const HighlightOptions& options) {
   if (options.truth.empty() || options.predictions.empty())
     fail(Exit::usage, "give the marked videos with --truth and the scores with --predictions");
+  if (options.protocol == "qvhighlights" || (options.protocol == "auto" && asks_by_query(options.truth))) return score_queries(options);
   std::string protocol = options.protocol;
   std::vector<Video> videos = read_truth(options, protocol);
   select(videos, options);
   const auto scores = read_scores(options, videos);
   const bool tvsum = protocol == "tvsum";
+  if (!tvsum && options.top != HighlightOptions().top)
+    fail(Exit::usage, "--top: has no effect on {}, which marks clips as YouTube Highlights does", options.truth);
   if (tvsum && videos.front().positive.size() == 1)
     core::log_warning("{}: one score a clip, as of a single annotator; TVSum's published figures are means over its 20", options.truth);
   const auto rule = options.ap == "step" ? metrics::ApRule::step : metrics::ApRule::trapezoid;
@@ -269,6 +246,8 @@ manifest::Metrics score_highlights(const HighlightOptions& options) {
   out.breakdowns = {items("By domain", "domain", "videos", by_domain), items("By video", "video", "clips", by_video)};
   for (const auto& file : {options.truth, options.predictions, options.videos})
     if (!file.empty()) out.inputs.push_back(file_entry(file));
+  say_headline("", {{name, out.rows[0].value, "%"}, {"HIT@1", out.rows[1].value, "%"}},
+               fmt::format("{} videos, {} domains", videos.size(), domains.size()));
   return out;
 }
 

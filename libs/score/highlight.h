@@ -1,4 +1,4 @@
-// `vhd-score score`: video highlight detection on YouTube Highlights and TVSum.
+// `vhd-score score`: video highlight detection on YouTube Highlights, TVSum and QVHighlights.
 #pragma once
 
 #include "core/options.h"

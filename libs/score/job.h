@@ -1,9 +1,10 @@
 // What every `score` verb has beside its own options: where the manifest goes, threads, a bound on the memory.
 //
 // A verb is a pair libs/score/TASK.h/.cpp: an options struct with describe(), and a function from it to a metrics manifest. It reads with
-// data and its own readers, counts with metrics, and gives the same bytes for any number of threads. The main composes the two:
-//   score::Job job; VosOptions options; options.describe(cli.options()); job.describe(cli.options()); cli.parse(); job.start();
-//   job.finish(cli, score_vos(options, job.threads()));
+// data and its own readers, counts with metrics, ends with a headline, and gives the same bytes for any number of threads. The main
+// composes the two:
+//   line.take_verb({"score"});
+//   score::run_score<VosOptions>(line, [&](const auto& options, int threads) { return score_vos(options, line.input(), threads); });
 #pragma once
 
 #include "core/tool.h"
@@ -34,5 +35,17 @@ class Job {
   std::int64_t threads_ = 0;
   double started_ = 0;
 };
+
+/// A `score` verb from the command line to the manifest. `score`: from its options and a number of threads to a metrics manifest.
+template <class Options, class Score>
+void run_score(core::CommandLine& line, const Score& score) {
+  Options options;
+  Job job;
+  options.describe(line.options());
+  job.describe(line.options());
+  line.parse();
+  job.start();
+  job.finish(line, score(options, job.threads()));
+}
 
 }  // namespace selfsight::score

@@ -48,7 +48,7 @@ PagedText::PagedText(const core::fs::path& path)
 
 std::string_view PagedText::text() const {
   const auto bytes = file_.bytes();
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  return core::without_mark({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
 void PagedText::used(std::size_t bytes) {

@@ -16,6 +16,7 @@ class PagedText {
  public:
   /// Errors: no_input; bad_data for an empty file or one that is no regular file (a pipe cannot be read twice).
   explicit PagedText(const core::fs::path& path);
+  /// Without a byte order mark; bytes in messages are counted from behind it.
   [[nodiscard]] std::string_view text() const;
   [[nodiscard]] const std::string& name() const { return name_; }
   /// Says that about `bytes` more were read; gives memory back from time to time. Safe from any thread, text stays valid.

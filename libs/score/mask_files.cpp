@@ -15,13 +15,15 @@ using manifest::Json;
 
 fs::path predictions_folder(const std::string& input, const std::string& task, manifest::Metrics& metrics) {
   std::error_code ignored;
-  if (input != "-" && fs::is_directory(input, ignored)) return core::absolute_path(input);
+  if (input != "-" && core::is_folder(input)) return core::absolute_path(input);
   if (input != "-" && !fs::exists(input, ignored)) fail(Exit::no_input, "{}: no such folder of predictions, and no such manifest", input);
+  if (fs::path(input).extension() == ".png")
+    fail(Exit::bad_data, "{}: is a picture, where the folder that the predictions lie in is expected, or a manifest", input);
   const manifest::Document document = manifest::read_document(input);
   const auto predictions = manifest::from_json<manifest::Predictions>(document.json, document.folder, document.origin);
   if (predictions.task != task)
     fail(Exit::bad_data, "{}: /task: expected predictions of '{}', got '{}'", document.origin, task, predictions.task);
-  if (!fs::is_directory(predictions.data.path, ignored))
+  if (!core::is_folder(predictions.data.path))
     fail(fs::exists(predictions.data.path, ignored) ? Exit::bad_data : Exit::no_input, "{}: the folder of masks that {} names is {}",
          predictions.data.path.string(), document.origin, fs::exists(predictions.data.path, ignored) ? "no folder" : "missing");
   metrics.inputs.push_back(manifest::input_entry(document.kind, document.origin, document.json));
@@ -41,7 +43,7 @@ void read_pair(const MaskPair& pair, data::Labels& truth, data::Labels& predicti
 }
 
 std::vector<Json> overlays(const std::vector<MaskPair>& pairs, const std::vector<double>& values, const std::string& what,
-                           const std::string& unit, std::int64_t count) {
+                           const std::string& unit, std::int64_t count, const Json& further) {
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < pairs.size(); ++i)
     if (std::isfinite(values[i])) order.push_back(i);
@@ -59,7 +61,9 @@ std::vector<Json> overlays(const std::vector<MaskPair>& pairs, const std::vector
       if (!pair.image.empty()) frame["image"] = {{"path", pair.image.string()}};
       frames.push_back(std::move(frame));
     }
-    return Json{{"kind", "overlays"}, {"title", fmt::format("{} by {}", title, what)}, {"frames", std::move(frames)}};
+    Json out = {{"kind", "overlays"}, {"title", fmt::format("{} by {}", title, what)}, {"frames", std::move(frames)}};
+    out.update(further);
+    return out;
   };
   if (shown == 0) return {};
   return {part("Worst", 0), part("Median", (order.size() - shown) / 2), part("Best", order.size() - shown)};

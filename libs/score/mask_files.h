@@ -29,9 +29,9 @@ void read_pair(const MaskPair& pair, data::Labels& truth, data::Labels& predicti
 inline metrics::LabelView view_of(const data::Labels& labels) { return {labels.height, labels.width, labels.values}; }
 
 /// The "overlays" breakdowns: the `count` worst, middle and best pairs by `values` (NaN: not shown); equal values in the order given.
-/// `unit` is that of the values.
+/// `unit` is that of the values. `further` is added to each: what an index is ("item"), and names ("labels").
 std::vector<manifest::Json> overlays(const std::vector<MaskPair>& pairs, const std::vector<double>& values, const std::string& what,
-                                     const std::string& unit, std::int64_t count);
+                                     const std::string& unit, std::int64_t count, const manifest::Json& further);
 
 /// A row with its protocol: `protocol` and what `further` adds to it.
 manifest::Row row(const std::string& name, double value, const std::string& unit, const manifest::Json& protocol,

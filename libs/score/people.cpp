@@ -57,7 +57,7 @@ void from_table(People& people, const std::string& path, const std::string& imag
   std::vector<std::string> paths;
   for (std::size_t i = 0; !file.empty() && i < table.size(); ++i) paths.push_back(table.text(i, file));
   if (identity.empty()) {
-    if (file.empty()) fail(Exit::bad_data, "{}: has neither a column identity (with camera) nor one of path, image, file, name", path);
+    if (file.empty()) table.lacks("identity (with camera), nor one of path, image, file, name");
     take_names(people, paths, path);
   } else {
     for (std::size_t i = 0; i < table.size(); ++i)
@@ -112,10 +112,11 @@ People read_people(const FeatureFile& features, const std::string& items, const 
                    const std::string& camera_array) {
   People people;
   const std::int64_t rows = features.rows().count;
-  const fs::path extension = fs::path(items).extension();
   const auto identities = features.numbers(identity_array), cameras = features.numbers(camera_array);
   fs::path folder;
-  if (extension == ".npy" || extension == ".safetensors") {
+  if (!images.empty()) core::need_folder(images, "--images");
+  people.file = items.empty() ? features.name() : items;
+  if (is_array_file(items)) {
     from_array(people, ArrayFile(items), items, rows);
   } else if (!items.empty()) {
     from_table(people, items, images, rows);

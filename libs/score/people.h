@@ -14,6 +14,7 @@ struct People {
   std::vector<metrics::Sighting> sightings;
   bool cameras = false;                    ///< whether the cameras are known
   std::string source;                      ///< where this is from, for the protocol
+  std::string file;                        ///< the same for messages: the file that says who is who
   std::vector<std::string> names;          ///< of the rows, for people
   std::vector<manifest::fs::path> images;  ///< empty where there is none
 };

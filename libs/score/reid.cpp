@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "metrics/ranking.h"
 #include "metrics/rerank.h"
+#include "score/headline.h"
 #include "score/people.h"
 #include "score/shown.h"
 #include "score/table.h"
@@ -27,7 +28,7 @@ void ReidOptions::describe(core::Options& o) {
         "who is on each query row: .npy (identity, or identity and camera), CSV or JSON Lines with identity and camera, or with a path as "
         "Market-1501 names files; .txt with a path a line. Default: what the features file says")
       .metavar("FILE");
-  o.add("gallery-items", &gallery_items, "the same of the gallery").metavar("FILE");
+  o.add("gallery-items", &gallery_items, "the same of the gallery").metavar("FILE").only_with("gallery");
   o.add("images", &images, "folder that paths of items are relative to; default: the items file's own").metavar("DIR");
   o.add("identity-array", &identity_array, "array with identities in a features file");
   o.add("camera-array", &camera_array, "array with cameras in a features file");
@@ -41,19 +42,20 @@ void ReidOptions::describe(core::Options& o) {
       .choices({"drop", "keep"});
   o.add("special-identities", &special_identities,
         "identity -1 is junk, which is left out, and 0 a distractor, which is never right (Market-1501); off: identities are alike");
-  o.add("repeats", &repeats, "draws of cuhk03's gallery").range(1, 1e6);
-  o.add("seed", &seed, "of cuhk03's draws");
-  o.add("ranks", &ranks, "ranks of the CMC that become rows").range(1, 1e6);
+  o.add("repeats", &repeats, "draws of cuhk03's gallery").range(1, 1e6).only_with("protocol", {"cuhk03"});
+  o.add("seed", &seed, "of cuhk03's draws").only_with("protocol", {"cuhk03"});
+  o.add("ranks", &ranks, "ranks of the CMC that become rows").range(1, 1e6).distinct();
   o.add("depth", &depth, "last rank of the CMC curve").range(1, 1e5);
   o.add("show", &show, "best and worst queries to list with their nearest, so many each").range(0, 1000);
   o.group("Re-ranking (k-reciprocal encoding, Zhong et al. 2017)");
   o.add("rerank", &rerank, "re-rank before scoring");
-  o.add("rerank-k1", &k1, "neighbours of the reciprocal sets").range(1, 1e5);
-  o.add("rerank-k2", &k2, "neighbours of the query expansion; 1: none").range(1, 1e5);
-  o.add("rerank-lambda", &lambda, "weight of the original distance").range(0, 1);
+  o.add("rerank-k1", &k1, "neighbours of the reciprocal sets").range(1, 1e5).only_with("rerank");
+  o.add("rerank-k2", &k2, "neighbours of the query expansion; 1: none").range(1, 1e5).only_with("rerank");
+  o.add("rerank-lambda", &lambda, "weight of the original distance").range(0, 1).only_with("rerank");
   o.add("rerank-distance", &rerank_distance,
         "published: squared distances; torchreid: these squared once more, as torchreid does by a slip, for comparison with its numbers")
-      .choices({"published", "torchreid"});
+      .choices({"published", "torchreid"})
+      .only_with("rerank");
 }
 
 namespace {
@@ -195,15 +197,15 @@ void check(const ReidOptions& options, const FeatureFile& query, const FeatureFi
     fail(Exit::bad_data, "{}: queries have {} dimensions, the gallery ({}) {}", query.name(), query.rows().dim, gallery.name(),
          gallery.rows().dim);
   if (options.same_camera == "drop" && !(queries.cameras && items.cameras))
-    fail(Exit::bad_data, "{}: no cameras are known; --same-camera keep scores without them",
-         queries.cameras ? gallery.name() : query.name());
+    fail(Exit::bad_data, "{}: tells no cameras (a column 'camera' or 'camid', or an array with them); --same-camera keep scores without",
+         queries.cameras ? items.file : queries.file);
   if (!options.special_identities) return;
   for (std::size_t q = 0; q < queries.sightings.size(); ++q)
     if (const auto identity = queries.sightings[q].identity; identity == 0 || identity == -1)
       fail(Exit::bad_data,
            "{}: query {} ({}) has identity {}, which stands for {} in the gallery; --no-special-identities takes all identities as they "
            "are",
-           query.name(), q, queries.names[q], identity, identity == 0 ? "distractors" : "junk");
+           queries.file, q, queries.names[q], identity, identity == 0 ? "distractors" : "junk");
 }
 
 }  // namespace
@@ -286,6 +288,11 @@ manifest::Metrics score_reid(const ReidOptions& options, int threads) {
   for (const auto& file : {options.query_items, options.gallery_items})
     if (!file.empty()) out.inputs.push_back(file_entry(file));
   if (query.manifest()) out.model = query.manifest()->model;
+  say_headline("",
+               {{"mAP", 100 * (options.ap == "trapezoid" ? figures.mean_trapezoid_ap : figures.mean_ap), "%"},
+                {"CMC rank-1", 100 * curves.front().second.front(), "%"},
+                {"mINP", 100 * figures.mean_inp, "%"}},
+               fmt::format("{} queries, gallery of {}", figures.queries, items.sightings.size()));
   return out;
 }
 

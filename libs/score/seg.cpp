@@ -5,12 +5,14 @@
 #include "core/log.h"
 #include "core/threads.h"
 #include "metrics/segmentation.h"
+#include "score/headline.h"
 #include "score/mask_files.h"
 
 #include <algorithm>
 #include <limits>
 #include <mutex>
 #include <numeric>
+#include <set>
 #include <sstream>
 
 namespace selfsight::score {
@@ -20,11 +22,6 @@ namespace {
 using core::Exit;
 using core::fail;
 using manifest::Json;
-
-bool is_folder(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
-}
 
 /// Paths of the PNG files below `folder` that end in `suffix`.png, without hidden ones, relative to it and without that end, sorted.
 std::vector<std::string> stems_below(const fs::path& folder, const std::string& suffix) {
@@ -42,8 +39,8 @@ std::vector<std::string> stems_below(const fs::path& folder, const std::string& 
 
 std::vector<MaskPair> pairs_of(const SegOptions& options, const fs::path& predictions) {
   if (options.truth.empty()) fail(Exit::usage, "say with --truth DIR where the label images of the truth are");
-  if (!is_folder(options.truth)) fail(Exit::no_input, "--truth {}: no such folder", options.truth);
-  if (!options.images.empty() && !is_folder(options.images)) fail(Exit::no_input, "--images {}: no such folder", options.images);
+  core::need_folder(options.truth, "--truth");
+  if (!options.images.empty()) core::need_folder(options.images, "--images");
   std::vector<MaskPair> out;
   for (const std::string& stem : stems_below(options.truth, options.truth_suffix)) {
     MaskPair pair{.name = stem,
@@ -61,18 +58,46 @@ std::vector<MaskPair> pairs_of(const SegOptions& options, const fs::path& predic
   return out;
 }
 
-/// The names of the classes: those given, or the lines of the file given.
+/// Says which predictions no truth is compared with: a truth that lacks a part of its files would be scored without a word.
+void tell_unpaired(const SegOptions& options, const std::vector<MaskPair>& pairs, const fs::path& predictions) {
+  std::set<fs::path> known;  // the truth too, which may lie in the same folder
+  for (const MaskPair& pair : pairs) {
+    known.insert(fs::absolute(pair.truth).lexically_normal());
+    known.insert(pair.prediction.lexically_normal());
+  }
+  std::vector<std::string> unpaired;
+  for (const std::string& stem : stems_below(predictions, options.prediction_suffix)) {
+    const std::string file = stem + options.prediction_suffix + ".png";
+    if (!known.contains((predictions / file).lexically_normal())) unpaired.push_back(file);
+  }
+  if (!unpaired.empty())
+    core::log_warning("{}: {} of its label images have no truth in {} and are passed over, {} for one", predictions.string(),
+                      unpaired.size(), options.truth, unpaired.front());
+}
+
+/// The lines of a file of names.
+std::vector<std::string> names_in(const std::string& file) {
+  std::vector<std::string> names;
+  std::istringstream lines(core::read_text(file));
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (line.empty()) continue;
+    if (std::find(names.begin(), names.end(), line) != names.end()) fail(Exit::bad_data, "{}: names '{}' twice", file, line);
+    names.push_back(line);
+  }
+  if (names.empty()) fail(Exit::bad_data, "{}: is empty, where the names of the classes are expected", file);
+  return names;
+}
+
+/// The names of the classes: those given, or the lines of the file given. A single class is no segmentation: one word is a file, unless
+/// --classes 1 says otherwise.
 std::vector<std::string> class_names(const SegOptions& options) {
   std::vector<std::string> names = options.labels;
   std::error_code ignored;
-  if (names.size() == 1 && fs::is_regular_file(names[0], ignored)) {
-    std::istringstream lines(core::read_text(names[0]));
-    names.clear();
-    for (std::string line; std::getline(lines, line);) {
-      if (!line.empty() && line.back() == '\r') line.pop_back();
-      if (!line.empty()) names.push_back(line);
-    }
-  }
+  if (names.size() == 1 && fs::is_regular_file(names[0], ignored))
+    names = names_in(names[0]);
+  else if (names.size() == 1 && options.classes != 1)
+    fail(Exit::no_input, "--labels {}: no such file (the name of a single class takes --classes 1)", names[0]);
   if (names.empty() && options.classes == 0)
     fail(Exit::usage, "say with --classes N how many classes there are, or name them with --labels");
   if (!names.empty() && options.classes != 0 && static_cast<std::int64_t>(names.size()) != options.classes)
@@ -154,8 +179,8 @@ void SegOptions::describe(core::Options& options) {
   options.group("Truth");
   options.add("truth", &truth, "folder of label images (PNG, indexed or grey)").metavar("DIR");
   options.add("classes", &classes, "number of classes: labels 0 to N - 1; 0: as many as --labels names").range(0, 65535);
-  options.add("void", &void_labels, "labels of pixels that do not count; may be among the classes").range(0, 65535);
-  options.add("labels", &labels, "names of the classes in their order, or a file with one a line").metavar("NAME,...|FILE");
+  options.add("void", &void_labels, "labels of pixels that do not count; may be among the classes").range(0, 65535).distinct();
+  options.add("labels", &labels, "names of the classes in their order, or a file with one a line").metavar("NAME,...|FILE").distinct();
   options.group("Files");
   options.add("truth-suffix", &truth_suffix, "what the truth's file names have behind the common part, such as _gtFine_labelIds")
       .metavar("TEXT");
@@ -170,6 +195,7 @@ manifest::Metrics score_seg(const SegOptions& options, const std::string& predic
   manifest::Metrics metrics;
   const fs::path folder = predictions_folder(predictions, seg_task, metrics);
   const std::vector<MaskPair> pairs = pairs_of(options, folder);
+  tell_unpaired(options, pairs, folder);
   metrics::ClassCounts total(static_cast<std::int64_t>(scorer.names().size()));
   std::vector<double> values(pairs.size());
   std::mutex mutex;
@@ -189,9 +215,12 @@ manifest::Metrics score_seg(const SegOptions& options, const std::string& predic
   const std::string subject = folder.filename().string();
   for (manifest::Row& one : metrics.rows) one.subject = subject;
   metrics.breakdowns.push_back(class_table(scorer.names(), total, *scores));
-  for (Json& part : overlays(pairs, values, "mIoU of the image", "%", options.overlays)) metrics.breakdowns.push_back(std::move(part));
-  core::log_info("{}: mIoU {:.1f}, pixel accuracy {:.1f} % ({} images)", subject, percent(scores->mean_iou),
-                 percent(scores->pixel_accuracy), pairs.size());
+  Json further = {{"item", "class"}};
+  if (!options.labels.empty()) further["labels"] = scorer.names();
+  for (Json& part : overlays(pairs, values, "mIoU of the image", "%", options.overlays, further))
+    metrics.breakdowns.push_back(std::move(part));
+  say_headline(subject, {{"mIoU", percent(scores->mean_iou), "%"}, {"pixel accuracy", percent(scores->pixel_accuracy), "%"}},
+               fmt::format("{} images", pairs.size()));
   return metrics;
 }
 

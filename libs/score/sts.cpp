@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "metrics/correlation.h"
 #include "score/features.h"
+#include "score/headline.h"
 #include "score/shown.h"
 #include "score/table.h"
 
@@ -25,7 +26,7 @@ void StsOptions::describe(core::Options& o) {
   o.add("predictions", &predictions,
         "predicted similarities in the same order: .txt with one a line, .npy, .safetensors, CSV or JSON Lines")
       .metavar("FILE");
-  o.add("field", &field, "column, field or array with the predicted similarity");
+  o.add("field", &field, "column, field or array with the predicted similarity").only_with("predictions");
   o.add("first", &first, "instead of --predictions: features of the first sentences, to be compared by cosine").metavar("FILE");
   o.add("second", &second, "and of the second ones").metavar("FILE");
   o.group("Breakdown");
@@ -34,6 +35,8 @@ void StsOptions::describe(core::Options& o) {
 }
 
 namespace {
+
+constexpr double highest_score = 5;
 
 struct Truth {
   std::vector<double> scores;
@@ -56,13 +59,18 @@ Truth read_truth(const std::string& path) {
     out.pairs.push_back(a.empty() || b.empty() ? fmt::format("pair {}", i) : fmt::format("{} | {}", table.text(i, a), table.text(i, b)));
   }
   if (out.scores.empty()) fail(Exit::bad_data, "{}: has no pairs", path);
+  const auto strange = [](double score) { return score < 0 || score > highest_score; };
+  if (const auto count = std::count_if(out.scores.begin(), out.scores.end(), strange); count > 0) {
+    const auto first = std::find_if(out.scores.begin(), out.scores.end(), strange);
+    core::log_warning("{}: {} of the {} scores lie outside of 0 to {}, the scale of STS, {} for one", path, count, out.scores.size(),
+                      highest_score, *first);
+  }
   return out;
 }
 
 std::vector<double> read_predictions(const StsOptions& options) {
-  const auto extension = manifest::fs::path(options.predictions).extension();
   std::vector<double> out;
-  if (extension == ".npy" || extension == ".safetensors") {
+  if (is_array_file(options.predictions)) {
     const ArrayFile file(options.predictions);
     const auto& view = file.at(options.field);
     if (view.shape.empty() || view.shape[0] != view.elements())
@@ -74,8 +82,8 @@ std::vector<double> read_predictions(const StsOptions& options) {
     }
     return out;
   }
-  const Table table =
-      Table::read(options.predictions, extension == ".txt" ? std::vector<std::string>{options.field} : std::vector<std::string>{});
+  const bool plain = manifest::fs::path(options.predictions).extension() == ".txt";
+  const Table table = Table::read(options.predictions, plain ? std::vector<std::string>{options.field} : std::vector<std::string>{});
   for (std::size_t i = 0; i < table.size(); ++i) out.push_back(table.number(i, options.field));
   return out;
 }
@@ -172,6 +180,7 @@ manifest::Metrics score_sts(const StsOptions& options, int threads) {
   if (options.show > 0) out.breakdowns.push_back(worst_pairs(truth, predicted, options.show));
   out.inputs.push_back(file_entry(options.truth));
   if (!features) out.inputs.push_back(file_entry(options.predictions));
+  say_headline("", {{"Spearman", out.rows[0].value, ""}, {"Pearson", out.rows[1].value, ""}}, fmt::format("{} pairs", predicted.size()));
   return out;
 }
 

@@ -28,10 +28,17 @@ char separator_of(std::string_view content) {
   return separators[static_cast<std::size_t>(std::max_element(counts, counts + 3) - counts)];
 }
 
-std::string_view without_mark(std::string_view text) {
-  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
-  text.remove_prefix(text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0);
-  return text;
+/// What a text file holds. Error: bad_data when that is nothing.
+std::string content_of(const manifest::fs::path& path) {
+  std::string content = core::read_text(path);
+  if (content.find_first_not_of(" \t\r\n") == std::string::npos) fail(Exit::bad_data, "{}: is empty", path.string());
+  return content;
+}
+
+bool is_number(const std::string& text) {
+  double value = 0;
+  const char* last = text.data() + text.size();
+  return !text.empty() && std::from_chars(text.data(), last, value).ptr == last;
 }
 
 }  // namespace
@@ -48,7 +55,7 @@ double parse_number(const std::string& text, const std::string& place) {
 }
 
 void for_each_json_line(const manifest::fs::path& path, const std::function<void(const manifest::Json&, const std::string&)>& take) {
-  const std::string content = core::read_text(path);
+  const std::string content = content_of(path);
   std::size_t number = 0;
   for (std::size_t begin = 0; begin < content.size();) {
     const std::size_t end = std::min(content.find('\n', begin), content.size());
@@ -57,10 +64,44 @@ void for_each_json_line(const manifest::fs::path& path, const std::function<void
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
     const std::string place = fmt::format("{}:{}", path.string(), number);
-    const auto json = manifest::Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const auto json = manifest::parse_json(line, place);
     if (!json.is_object()) fail(Exit::bad_data, "{}: is not a JSON object", place);
     take(json, place);
   }
+}
+
+const manifest::Json& field(const manifest::Json& object, const char* key, const std::string& place) {
+  if (!object.is_object() || !object.contains(key)) fail(Exit::bad_data, "{}: lacks \"{}\"", place, key);
+  return object[key];
+}
+
+std::string text_field(const manifest::Json& object, const char* key, const std::string& place) {
+  const manifest::Json& value = field(object, key, place);
+  if (!value.is_string()) fail(Exit::bad_data, "{}: \"{}\" is not text", place, key);
+  return value.get<std::string>();
+}
+
+std::vector<double> number_list(const manifest::Json& list, const std::string& place) {
+  if (!list.is_array()) fail(Exit::bad_data, "{}: is not a list of numbers", place);
+  std::vector<double> out;
+  for (const auto& value : list) {
+    // A NaN that Python wrote is no JSON and was refused as such; null is what other writers make of it.
+    if (!value.is_number() || !std::isfinite(value.get<double>()))
+      fail(Exit::bad_data, "{}: entry {} ({}) is not a finite number", place, out.size(), value.dump());
+    out.push_back(value.get<double>());
+  }
+  return out;
+}
+
+std::vector<std::vector<double>> number_lists(const manifest::Json& list, const std::string& place) {
+  if (!list.is_array() || list.empty()) fail(Exit::bad_data, "{}: is not a list with one entry a clip", place);
+  std::vector<std::vector<double>> out;
+  for (const auto& clip : list) {
+    out.push_back(number_list(clip, fmt::format("{}/{}", place, out.size())));
+    if (out.back().size() != out.front().size() || out.back().empty())
+      fail(Exit::bad_data, "{}/{}: {} annotators where clip 0 has {}", place, out.size() - 1, out.back().size(), out.front().size());
+  }
+  return out;
 }
 
 Table Table::read(const manifest::fs::path& path, const std::vector<std::string>& columns) {
@@ -82,8 +123,8 @@ Table Table::read(const manifest::fs::path& path, const std::vector<std::string>
     });
     return out;
   }
-  const std::string whole = core::read_text(path);
-  const std::string_view content = without_mark(whole);
+  const std::string whole = content_of(path);
+  const std::string_view content = whole;
   if (path.extension() == ".txt" && !columns.empty()) {
     std::size_t number = 0;
     for (std::size_t begin = 0; begin < content.size();) {
@@ -144,9 +185,15 @@ std::string Table::column(const std::vector<std::string>& names) const {
   return "";
 }
 
+void Table::lacks(const std::string& what) const {
+  const bool headed = std::none_of(columns_.begin(), columns_.end(), is_number);
+  fail(Exit::bad_data, "{}: has no column {} ({} {})", path_, what, headed ? "it has" : "the first line must name the columns, and is",
+       fmt::join(columns_, ", "));
+}
+
 const std::string& Table::text(std::size_t row, const std::string& column) const {
   const auto it = std::find(columns_.begin(), columns_.end(), column);
-  if (it == columns_.end()) fail(Exit::bad_data, "{}: has no column '{}' (it has {})", path_, column, fmt::join(columns_, ", "));
+  if (it == columns_.end()) lacks(fmt::format("'{}'", column));
   return rows_.at(row).fields[static_cast<std::size_t>(it - columns_.begin())];
 }
 

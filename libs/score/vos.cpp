@@ -208,10 +208,10 @@ void VosOptions::describe(core::Options& options) {
       .add("annotations", &annotations,
            "folder of annotations in it; default: Annotations, or Annotations_unsupervised for the unsupervised task")
       .metavar("NAME");
-  options.add("resolution", &resolution, "folder below it").metavar("NAME");
+  options.add("resolution", &resolution, "folder below it; default: 480p where there is one").metavar("NAME");
   options.add("set", &set, "score the sequences of this list: a name in ImageSets, such as val, or a file; default: all that are annotated")
       .metavar("NAME|FILE");
-  options.add("sequences", &sequences, "score these sequences").metavar("NAME,...");
+  options.add("sequences", &sequences, "score these sequences").metavar("NAME,...").distinct();
   options.group("Protocol");
   options
       .add("task", &task,
@@ -219,7 +219,7 @@ void VosOptions::describe(core::Options& options) {
            "proposals are matched to objects over the sequence, all frames count, 255 is void")
       .choices({"semi-supervised", "unsupervised"});
   options.add("single-object", &single_object, "DAVIS-2016: every index above 0, 255 too, is the one foreground");
-  options.add("max-proposals", &max_proposals, "most proposals in the unsupervised task").range(1, 65535);
+  options.add("max-proposals", &max_proposals, "most proposals").range(1, 65535).only_with("task", {"unsupervised"});
   options.add("overlays", &overlays, "worst, middle and best frames to name in the manifest, for the report").range(0, 1000);
   options.group("");
 }

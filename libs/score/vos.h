@@ -32,7 +32,7 @@ namespace selfsight::score {
 inline constexpr const char* vos_task = "video object segmentation";
 
 struct VosOptions {
-  std::string truth, annotations, resolution = "480p", set, task = "semi-supervised";
+  std::string truth, annotations, resolution, set, task = "semi-supervised";
   std::vector<std::string> sequences;
   bool single_object = false;
   std::int64_t max_proposals = 20, overlays = 3;

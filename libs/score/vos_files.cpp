@@ -14,10 +14,7 @@ namespace {
 using core::Exit;
 using core::fail;
 
-bool is_folder(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_directory(path, ignored);
-}
+using core::is_folder;
 
 /// The first of `candidates` that is a folder, or "".
 fs::path first_folder(const std::vector<fs::path>& candidates) {
@@ -25,19 +22,24 @@ fs::path first_folder(const std::vector<fs::path>& candidates) {
   return found == candidates.end() ? fs::path() : *found;
 }
 
+std::string resolution_of(const VosOptions& options) { return options.resolution.empty() ? "480p" : options.resolution; }
+
 fs::path annotation_folder(const VosOptions& options) {
   fs::path root = options.truth;
-  if (!is_folder(root)) fail(Exit::no_input, "--truth {}: no such folder", root.string());
+  core::need_folder(root, "--truth");
   std::vector<std::string> names{options.annotations};
   if (options.annotations.empty()) names = {options.unsupervised() ? "Annotations_unsupervised" : "Annotations", "Annotations"};
   for (const std::string& name : names) {
-    fs::path found = first_folder({root / name / options.resolution, root / name});
+    if (!options.resolution.empty() && is_folder(root / name)) core::need_folder(root / name / options.resolution, "--resolution:");
+    fs::path found = first_folder({root / name / resolution_of(options), root / name});
     if (found.empty()) continue;
     if (options.annotations.empty() && name != names[0])
       core::log_warning("{}: has no folder {}, the official truth of this task; taking {}", root.string(), names[0], found.string());
     return found;
   }
   if (!options.annotations.empty()) fail(Exit::no_input, "{}: no folder {} in it", root.string(), options.annotations);
+  if (!options.resolution.empty())
+    fail(Exit::usage, "--resolution {}: {} is a plain folder of sequences, without {}", options.resolution, root.string(), names[0]);
   return root;  // a plain folder of sequences
 }
 
@@ -47,12 +49,15 @@ std::vector<std::string> listed_sequences(const VosOptions& options) {
   std::string year = options.single_object ? "2016" : "2017";
   if (options.unsupervised() && options.set.starts_with("test-")) year = "2019";
   std::vector<fs::path> places{options.set};
-  for (const std::string& folder : {year, std::string("2017"), std::string("2016"), std::string("2019"), options.resolution})
+  for (const std::string& folder : {year, std::string("2017"), std::string("2016"), std::string("2019"), resolution_of(options)})
     places.push_back(fs::path(options.truth) / "ImageSets" / folder / (options.set + ".txt"));
   const auto list = std::find_if(places.begin(), places.end(), [](const fs::path& path) {
     std::error_code ignored;
     return fs::is_regular_file(path, ignored);
   });
+  if (list == places.end() && !is_folder(fs::path(options.truth) / "ImageSets"))
+    fail(Exit::usage, "--set {}: no such file, and {} has no lists (ImageSets); --sequences names what is scored", options.set,
+         options.truth);
   if (list == places.end())
     fail(Exit::no_input, "--set {}: no such file, and no list of that name in {}", options.set,
          (fs::path(options.truth) / "ImageSets" / year).string());
@@ -94,15 +99,18 @@ VosFiles vos_files(const VosOptions& options, const fs::path& predictions) {
   for (auto name = names.begin(); name != names.end(); ++name)
     if (std::find(names.begin(), name, *name) != name) fail(Exit::usage, "--sequences: '{}' is named twice", *name);
   const fs::path root = options.truth;
-  const fs::path images = first_folder({root / "JPEGImages" / options.resolution, root / "JPEGImages"});
+  const fs::path images = first_folder({root / "JPEGImages" / resolution_of(options), root / "JPEGImages"});
   for (const std::string& name : names) {
     VosSequence sequence{.name = name, .frames = {}};
     const fs::path folder = out.annotations / name;
     if (!is_folder(folder)) fail(Exit::no_input, "{}: no such folder of annotations", folder.string());
+    const auto entries = sorted_entries(folder);
+    if (!entries.empty() && std::all_of(entries.begin(), entries.end(), is_folder))
+      fail(Exit::bad_data, "{}: holds folders instead of frames; is it a resolution (--resolution {})?", folder.string(), name);
     if (!is_folder(predictions / name))
       fail(Exit::bad_data, "{}: missing, the predictions for the sequence {} (--set and --sequences choose what is scored)",
            (predictions / name).string(), name);
-    for (const fs::path& truth : sorted_entries(folder)) {
+    for (const fs::path& truth : entries) {
       if (truth.extension() != ".png") continue;
       const std::string stem = truth.stem().string();
       MaskPair pair{

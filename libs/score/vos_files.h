@@ -18,7 +18,8 @@ struct VosFiles {
 
 /// The sequences to score and their files. Below options.truth lie, as in DAVIS, ANNOTATIONS/RESOLUTION/SEQUENCE/FRAME.png, images of the
 /// same names as .jpg below JPEGImages, and lists of sequences in ImageSets/YEAR/SET.txt; RESOLUTION (YouTube-VOS) and ANNOTATIONS may be
-/// left out. Errors: no_input and bad_data, naming the folder or list.
+/// left out. Errors: no_input and bad_data, naming the folder or list; usage for what a plain folder of sequences has not (lists,
+/// resolutions).
 VosFiles vos_files(const VosOptions& options, const fs::path& predictions);
 
 }  // namespace selfsight::score

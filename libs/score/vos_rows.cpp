@@ -1,7 +1,9 @@
 #include "score/vos_rows.h"
 
-#include "core/log.h"
 #include "metrics/statistics.h"
+#include "score/headline.h"
+
+#include <fmt/format.h>
 
 #include <functional>
 #include <limits>
@@ -145,9 +147,11 @@ void add_vos_rows(const VosOptions& options, const VosScore& score, const std::s
   if (options.unsupervised()) add_cluster_rows(score.sequences, protocol, metrics);
   for (manifest::Row& one : metrics.rows) one.split = options.set, one.subject = subject;
   metrics.breakdowns = {sequence_table(options, score.sequences), object_table(options, score.sequences)};
-  for (Json& part : overlays(score.frames, frame_values, "J&F", "%", options.overlays)) metrics.breakdowns.push_back(std::move(part));
-  core::log_info("{}: J&F {:.1f}, J {:.1f}, F {:.1f} % ({} objects, {} frames, {})", subject, (j + f) / 2, j, f, objects.size(),
-                 score.frames.size(), options.task);
+  const Json further = {{"item", options.unsupervised() ? "proposal" : options.single_object ? "index" : "object"}};
+  for (Json& part : overlays(score.frames, frame_values, "J&F", "%", options.overlays, further))
+    metrics.breakdowns.push_back(std::move(part));
+  say_headline(subject, {{"J&F", (j + f) / 2, "%"}, {"J", j, "%"}, {"F", f, "%"}},
+               fmt::format("{} objects, {} frames, {}", objects.size(), score.frames.size(), options.task));
 }
 
 }  // namespace selfsight::score

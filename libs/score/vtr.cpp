@@ -4,6 +4,7 @@
 #include "metrics/ranking.h"
 #include "metrics/retrieval.h"
 #include "score/features.h"
+#include "score/headline.h"
 #include "score/shown.h"
 #include "score/table.h"
 
@@ -32,10 +33,10 @@ void VtrOptions::describe(core::Options& o) {
   o.add("videos", &videos, "names of the video rows, .txt with one a line; default: in the order in which the captions name them")
       .metavar("FILE");
   o.group("Protocol");
-  o.add("ks", &ks, "k of the recalls").range(1, 1e9);
+  o.add("ks", &ks, "k of the recalls").range(1, 1e9).distinct();
   o.add("dual-softmax", &dual_softmax,
         "rank by s * softmax(s / temperature) over all queries of a candidate: looks at the whole test set, not comparable without");
-  o.add("temperature", &temperature, "of the dual softmax").range(1e-6, 1e6);
+  o.add("temperature", &temperature, "of the dual softmax").range(1e-6, 1e6).only_with("dual-softmax");
   o.add("show", &show, "best and worst queries of each direction to list, so many each").range(0, 1000);
 }
 
@@ -85,7 +86,7 @@ class Similarities {
   [[nodiscard]] std::int64_t captions() const { return matrix_ ? view_.shape[0] : text_->rows().count; }
   [[nodiscard]] std::int64_t videos() const { return matrix_ ? view_.shape[1] : video_->rows().count; }
   [[nodiscard]] std::vector<Json> inputs() const {
-    if (matrix_) return {{{"kind", "file"}, {"path", options_.similarity}}};
+    if (matrix_) return {file_entry(options_.similarity)};
     return {text_->input(), video_->input()};
   }
   [[nodiscard]] Json model() const { return text_ && text_->manifest() ? text_->manifest()->model : Json(); }
@@ -143,7 +144,7 @@ Pairs read_pairs(const VtrOptions& options, std::int64_t captions, std::int64_t 
     if (captions != videos)
       fail(Exit::bad_data, "{} captions and {} videos: say with --captions which caption belongs to which video", captions, videos);
     for (std::int64_t i = 0; i < captions; ++i) out.video_of.push_back(i);
-  } else if (manifest::fs::path(options.captions).extension() == ".npy") {
+  } else if (is_array_file(options.captions)) {
     out.video_of = whole_numbers(ArrayFile(options.captions).at(""), options.captions);
     out.source = "captions file";
     check_count(out.video_of.size());
@@ -155,7 +156,7 @@ Pairs read_pairs(const VtrOptions& options, std::int64_t captions, std::int64_t 
     out.source = "captions file";
     check_count(table.size());
     const std::string video = table.column({"video", "video_id", "vid"}), text = table.column({"caption", "sentence", "text"});
-    if (video.empty()) fail(Exit::bad_data, "{}: has no column video, video_id or vid", options.captions);
+    if (video.empty()) table.lacks("video, video_id or vid");
     std::map<std::string, std::int64_t> rows;
     for (std::size_t i = 0; i < out.videos.size(); ++i)
       if (!rows.emplace(out.videos[i], static_cast<std::int64_t>(i)).second)
@@ -248,6 +249,7 @@ manifest::Metrics score_vtr(const VtrOptions& options, int threads) {
   manifest::Metrics out;
   Json curve = Json::array(), table = Json::array();
   std::vector<Json> galleries;
+  std::vector<Figure> headline;
   for (const auto& direction : directions) {
     const bool from_text = &direction == &directions.front();
     const Ranks ranks = rank_all(similarities, from_text, direction, several && !from_text, videos, options.show > 0);
@@ -283,10 +285,14 @@ manifest::Metrics score_vtr(const VtrOptions& options, int threads) {
             std::count_if(known.begin(), known.end(), [low = low, high = high](auto rank) { return rank >= low && rank <= high; }));
       table.push_back({{"name", fmt::format("{}, {} ranked", direction.name, ranked)}, {"values", counts}});
     };
+    const std::size_t rows_before = out.rows.size();
     if (!present(ranks.among_candidates).empty()) {
       report(ranks.among_candidates, from_text ? "videos" : "captions");
       if (several && !from_text) report(ranks.among_videos, "videos by their best caption");
     }
+    // The first row of the direction: R at the first k.
+    if (out.rows.size() > rows_before)
+      headline.push_back({fmt::format("{} {}", direction.name, out.rows[rows_before].name), out.rows[rows_before].value, "%"});
     if (options.show > 0) galleries.push_back(gallery(direction, ranks, pairs, from_text, options.show));
   }
   out.breakdowns = {
@@ -301,6 +307,7 @@ manifest::Metrics score_vtr(const VtrOptions& options, int threads) {
   for (const auto& file : {options.captions, options.videos})
     if (!file.empty()) out.inputs.push_back(file_entry(file));
   out.model = similarities.model();
+  say_headline("", headline, fmt::format("{} captions, {} videos", captions, videos));
   return out;
 }
 

@@ -25,11 +25,11 @@ void ProbeOptions::describe(core::Options& o) {
   o.add("knn-k", &knn_k, "neighbours that vote").range(1, 1e6);
   o.add("knn-temperature", &knn_temperature, "a vote weighs exp(cosine / this); 0: one vote each").range(0, 100);
   o.group("Few labels");
-  o.add("labels", &labels, "numbers of labels: 100, 1%, all").metavar("N");
+  o.add("labels", &labels, "numbers of labels: 100, 1%, all").metavar("N").distinct();
   o.add("draws", &draws, "stratified draws of the labels, the same for every subject").range(1, 1000);
   o.add("strengths", &strengths, "L2 strengths to choose from, on the mean loss").range(1e-9, 1e6);
   o.group("Fine-tuning");
-  o.add("fine-tune-labels", &fine_tune_labels, "numbers of labels: 100, 1%, all").metavar("N");
+  o.add("fine-tune-labels", &fine_tune_labels, "numbers of labels: 100, 1%, all").metavar("N").distinct();
   o.add("fine-tune-draws", &fine_tune_draws, "draws of the labels").range(1, 1000);
   o.add("fine-tune-epochs", &fine_tune.epochs, "epochs").range(1, 100000);
   o.add("fine-tune-least-steps", &fine_tune.least_steps, "few labels get more epochs until there are so many steps").range(1, 1e9);

@@ -37,7 +37,8 @@ lvis-detect score --protocol lvis -g truth36.json predictions.json --no-provenan
 lvis-detect score --protocol lvis -g truth36.json < predictions.json 2>/dev/null | ssl-report -o page.html >/dev/null 2>err && [ -s page.html ] && pass || { cat err; fail "the report does not take the metrics"; }
 
 # Bad input.
-refuses 64 'score' lvis-detect train -g truth0.json results0.json
+refuses 64 "'train' is no verb of lvis-detect; did you mean 'lvis-detect score'" lvis-detect train -g truth0.json results0.json
+refuses 64 '--oks-sigmas: has no effect without --type keypoints' lvis-detect score --oks-sigmas 0.1 -g truth0.json results0.json
 ok 'threads that would not fit are not started' lvis-detect score --protocol lvis --threads 64 --max-memory 90M -g truth36.json results36.json
 refuses 64 'ground-truth' lvis-detect score results0.json
 refuses 64 'box, mask, keypoints' lvis-detect score --type boxes -g truth0.json results0.json
@@ -68,4 +69,22 @@ P
 refuses 64 'does not fit into --max-memory' lvis-detect score -g large-truth.json --max-memory 30M large.json
 ok "a bound that is enough" lvis-detect score -g large-truth.json --max-memory 150M large.json
 [ "$(stat -c %s large.json)" -gt 90000000 ] && [ "$(sed -n 's/.*peak memory \([0-9.]*\) MiB/\1/p' err | cut -d. -f1)" -lt 150 ] && pass || { tail -2 err; fail "more resident memory than the file is large"; }
+
+# What the official programs take without a word is told of; a byte order mark is none of the content.
+python3 - <<'P'
+import json
+truth = {'images': [{'id': 1, 'height': 50, 'width': 60}], 'categories': [{'id': 1, 'name': 'a'}],
+         'annotations': [{'id': 1, 'image_id': 1, 'category_id': 1, 'iscrowd': 0, 'area': 100, 'bbox': [5, 5, 10, 10]}]}
+results = [{'image_id': 1, 'category_id': 1, 'bbox': box, 'score': 0.5} for box in ([5, 5, 10, 10], [20, 20, -5, 5], [60, 0, 5, 5], [0, -9, 5, 9], [-3, -3, 9, 9])]
+open('marked.json', 'w').write('\ufeff' + json.dumps(truth))
+open('strange.json', 'w').write('\ufeff' + json.dumps(results))
+truth['annotations'][0]['iscrowd'] = 1
+json.dump(truth, open('crowd.json', 'w'))
+P
+ok "a byte order mark" lvis-detect score -g marked.json strange.json
+is out AR@1 1.0
+grep -q 'info: AP 1, AP50 1, AP75 1 (COCO, box)' err && pass || { fail "no headline"; cat err; }
+grep -q 'warning: 1 results have boxes of negative' err && grep -q 'warning: 2 results have boxes that lie outside' err && pass || { fail "strange boxes are not told of"; cat err; }
+ok "nothing to be matched" lvis-detect score -g crowd.json strange.json
+grep -q 'warning: crowd.json: none of its 1 annotations can be matched' err && pass || { fail "nothing is said of a ground truth without objects"; cat err; }
 finish

@@ -4,6 +4,8 @@ masks truth 0011/22## 0000/1111
 masks results 0011/2112 0000/1112
 ok "score --help" seg-parse score --help
 ok "score" seg-parse score --truth truth --classes 3 -o scores.json results
+grep -q 'info: results: mIoU 68.3 %, pixel accuracy 85.7 % (2 images)' err && pass || { fail "no headline"; cat err; }
+grep -q warning err && fail "a warning without a cause" || pass
 is scores.json "pixel accuracy" 85.71428571428571
 is scores.json "mIoU" 68.25396825396827 # (1 + 5/7 + 1/3) / 3
 printf 'sky\nroad\ntree\n' > names.txt
@@ -17,7 +19,19 @@ printf '{"manifest": "predictions", "version": 1, "task": "semantic segmentation
 grep -q 'frequency-weighted' page.html && pass || fail "the page does not show the score"
 ok "a bound on memory" seg-parse score --truth truth --classes 3 --max-memory 64M results
 
+masks more 0011/2112 0000/1112 0000/1112 0000/1112
+ok "predictions without a truth" seg-parse score --truth truth --classes 3 more
+grep -q 'warning: .*more: 2 of its label images have no truth in truth and are passed over, 00002.png for one' err && pass || fail "unpaired predictions are passed over without a word"
+is out mIoU 68.25396825396827
+ok "names for the legend" bash -c 'seg-parse score --truth truth --labels names.txt results | ssl-report -o legend.html'
+grep -q '</b>road</span>' legend.html && pass || fail "the overlays have no legend"
+
 refuses 64 'give a verb: score' seg-parse
+refuses 66 '--labels nams.txt: no such file' seg-parse score --truth truth --labels nams.txt results
+: > none.txt; refuses 65 'none.txt: is empty' seg-parse score --truth truth --labels none.txt results
+refuses 64 "--labels: 'sky' is given twice" seg-parse score --truth truth --labels sky,road,sky results
+refuses 65 'truth/00000.png: is a picture' seg-parse score --truth truth --classes 3 truth/00000.png
+refuses 65 'is a file, where a folder is expected' seg-parse score --truth truth --classes 3 --images names.txt results
 refuses 64 '--classes N' seg-parse score --truth truth results
 refuses 64 '3 names for --classes 4' seg-parse score --truth truth --classes 4 --labels names.txt results
 refuses 65 'truth/00000.png: label 2 at column 0, row 1: neither a class \(0 to 1\)' seg-parse score --truth truth --classes 2 results

@@ -56,6 +56,27 @@ refuses 73 'parts.b.index.json: exists and is not a list' ssl-data split --into 
 untouched parts.b.index.json
 ok "split by force" ssl-data split --into a=0.5,b=0.5 photos.json -o parts.json --force
 
+# What was done is said once it is done.
+echo precious > parts.y.index.json
+ssl-data split --into x=0.5,y=0.5 photos.json -o parts.json >out 2>err
+grep -q 'samples of' err && fail "a summary before the error" || pass
+rm parts.y.index.json parts.x.index.json
+ok "split" ssl-data split --into x=0.5,y=0.5 photos.json -o parts.json
+[ "$(grep -c 'of the 12 samples of train' err)" = 2 ] && pass || { fail "no summary of a split"; cat err; }
+
+# An unset variable is no place either; folders on the way are made, where they can be.
+for tool in "ssl-data folder photos" "ssl-data check photos.json" "ssl-data sample photos.json" "ssl-report photos.json" "ssl-data shard photos.json"; do
+  # shellcheck disable=SC2086
+  refuses 64 "--output: '' is no name of a file" $tool -o ''
+done
+refuses 64 "--table: '' is no name of a file" ssl-report photos.json --table ''
+refuses 73 'photos.json is no folder' ssl-data folder photos -o photos.json/more.json
+ok "folders on the way" ssl-data folder photos -o on/the/way.json
+refuses 64 '--queries: the inputs hold no features' ssl-report photos.json --queries 1 -o queries.html
+refuses 64 '--queries: has no effect without --images' ssl-report photos.json --queries 1 --no-images -o queries.html
+refuses 64 "--queries: '-1' is not allowed" ssl-report photos.json --queries=-1 -o queries.html
+[ ! -e queries.html ] && pass || fail "a page was written for options that were refused"
+
 # Shards go into a new folder, by force or not.
 ok "shard" ssl-data shard photos.json -o shards
 refuses 73 'exists already' ssl-data shard photos.json -o shards

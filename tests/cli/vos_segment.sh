@@ -12,6 +12,7 @@ echo image > davis/JPEGImages/480p/a/00001.jpg
 ok "score --help" vos-segment score --help
 grep -q -- '--max-memory' out && grep -q -- '--single-object' out && pass || fail "the verb's options are not in its help"
 ok "score" vos-segment score --truth davis -o scores.json results
+grep -q 'info: results: J&F [0-9.]* %, J 83.3 %, F [0-9.]* % (3 objects, 3 frames, semi-supervised)' err && pass || { fail "no headline"; cat err; }
 is scores.json "J mean" 83.33333333333333
 ok "a list" vos-segment score --truth davis --set val results
 is out "J mean" 100.0
@@ -34,11 +35,19 @@ ok "large frames" vos-segment score --truth large --max-memory 200M large
 refuses 64 'does not fit into --max-memory 24 MiB' vos-segment score --truth large --max-memory 24M large
 
 refuses 64 'give a verb: score' vos-segment
-refuses 64 "unknown verb 'scor'" vos-segment scor
+refuses 64 "'scor' is no verb of vos-segment; did you mean 'vos-segment score'" vos-segment scor
+refuses 64 "did you mean 'vos-segment score'" vos-segment results
 refuses 64 '--truth DIR' vos-segment score results
 refuses 64 'semi-supervised, unsupervised' vos-segment score --truth davis --task zero-shot results
 refuses 66 'nowhere' vos-segment score --truth davis nowhere
 refuses 66 'no list of that name' vos-segment score --truth davis --set test results
+refuses 66 '--resolution: davis/Annotations/1080p: no such folder' vos-segment score --truth davis --resolution 1080p results
+refuses 64 '--set val: no such file, and davis/Annotations/480p has no lists' vos-segment score --truth davis/Annotations/480p --set val results
+refuses 64 '--resolution 480p: .* plain folder' vos-segment score --truth davis/Annotations/480p --resolution 480p results
+refuses 64 '--max-proposals: has no effect without --task unsupervised' vos-segment score --truth davis --max-proposals 9 results
+refuses 64 "--sequences: 'a' is given twice" vos-segment score --truth davis --sequences a,b,a results
+refuses 65 'results/a/00000.png: is a picture, where the folder' vos-segment score --truth davis results/a/00000.png
+refuses 65 '--truth results/a/00000.png: is a file, where a folder is expected' vos-segment score --truth results/a/00000.png results
 refuses 65 "results/a/00001.png: index 2, but the sequence a has 1 objects" \
   bash -c 'cp results/b/00001.png results/a/00001.png; vos-segment score --truth davis results'
 printf 'GIF89a and so on' > results/a/00001.png

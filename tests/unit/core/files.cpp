@@ -291,3 +291,21 @@ TEST_CASE("gunzip of damaged bytes either works or throws our error") {
   }
   CHECK(refused > 450);
 }
+
+TEST_CASE("text comes without the byte order mark that it may begin with, bytes with it") {
+  const test::Folder folder;
+  test::write_plainly(folder / "marked", "\xEF\xBB\xBFtext\xEF\xBB\xBF");
+  CHECK(read_text(folder / "marked") == "text\xEF\xBB\xBF");
+  CHECK(read_bytes(folder / "marked").size() == 10);
+  CHECK(without_mark("\xEF\xBB").size() == 2);
+  CHECK(without_mark("").empty());
+}
+
+TEST_CASE("a folder that is needed: missing, or a file") {
+  const test::Folder folder;
+  test::write_plainly(folder / "file", "text");
+  need_folder(folder.path(), "--truth");
+  CHECK(error_of(Exit::no_input, [&] { need_folder("/nowhere", "--truth"); }) == "--truth /nowhere: no such folder");
+  CHECK(
+      test::contains(error_of(Exit::bad_data, [&] { need_folder(folder / "file", "--truth"); }), "is a file, where a folder is expected"));
+}

@@ -21,7 +21,7 @@ struct Everything {
   std::int64_t count = 3;
   std::uint64_t seed = 0;
   double rate = 0.5;
-  std::string mode = "fast", free = "";
+  std::string mode = "fast", free;
   std::vector<std::int64_t> sizes = {1, 2};
   std::vector<double> weights;
   std::vector<std::string> names;
@@ -76,6 +76,7 @@ struct Typed {
   }
   static std::vector<char*> pointers(std::vector<std::string>& arguments) {
     std::vector<char*> out;
+    out.reserve(arguments.size() + 1);
     for (auto& argument : arguments) out.push_back(argument.data());
     out.push_back(nullptr);
     return out;
@@ -231,17 +232,70 @@ TEST_CASE("variables that name no option get one warning, with what may be meant
   CHECK(std::count(text.begin(), text.end(), '\n') == 1);
 }
 
-TEST_CASE("an output is not called -") {
+TEST_CASE("an output is called neither - nor nothing") {
   std::string file;
   const auto parse_output = [&](const std::string& line) {
     Typed typed(line);
-    typed.cli.options().add("output", &file, "file").letter('o');
+    typed.cli.options().add("output", &file, "file").letter('o').written();
     typed.cli.parse();
   };
   CHECK(contains(error_of(Exit::usage, [&] { parse_output("-o -"); }), "printed to stdout"));
   CHECK(contains(error_of(Exit::usage, [&] { parse_output("--output=-"); }), "--output"));
+  CHECK(contains(error_of(Exit::usage, [&] { parse_output("-o ''"); }), "--output: '' is no name of a file"));
   parse_output("-o ./-");
   CHECK(file == "./-");
+}
+
+TEST_CASE("an option that would do nothing is refused on the command line, not in a configuration that serves several commands") {
+  const test::Folder folder;
+  const std::string file = (folder / "c.json").string();
+  write_atomically(file, R"({"depth": 3, "width": 4, "tail": "x"})");
+  const auto parse = [&](const std::string& line) {
+    std::int64_t depth = 1, width = 1;
+    std::string tail;
+    Typed typed(line);
+    typed.cli.options().add("depth", &depth, "how deep").only_with("flag");
+    typed.cli.options().add("width", &width, "how wide").only_with("mode", {"slow", "slower"});
+    typed.cli.options().add("tail", &tail, "what is behind").only_with("names");
+    typed.cli.parse();
+    CHECK(contains(typed.cli.help(), "how wide; only with --mode slow or slower"));
+    return depth;
+  };
+  const auto refusal = [&](const std::string& line) { return error_of(Exit::usage, [&] { parse(line); }); };
+  CHECK(refusal("--depth 3") == "--depth: has no effect without --flag");
+  CHECK(refusal("--depth 1") == "--depth: has no effect without --flag");
+  CHECK(parse("--depth 3 --flag") == 3);
+  CHECK(refusal("--width 3") == "--width: has no effect without --mode slow or slower");
+  parse("--mode slow --width 3");
+  CHECK(refusal("--tail x") == "--tail: has no effect without --names");
+  parse("--tail x --names ann");
+  CHECK(parse("--config " + file) == 3);
+  const Variable wide("SELFSIGHT_WIDTH", "3");
+  parse("");
+}
+
+TEST_CASE("a list of things that must differ names the one that is there twice") {
+  std::vector<std::int64_t> ranks = {1, 5};
+  Options options;
+  Option& option = options.add("ranks", &ranks, "of the curve").range(1).distinct();
+  option.set_text("5,1,10", "--ranks");
+  CHECK(error_of(Exit::usage, [&] { option.set_text("5,1,5", "--ranks"); }) == "--ranks: '5' is given twice");
+  CHECK(contains(error_of(Exit::usage, [&] { option.set_json({2, 2}, "c.json"); }), "'2' is given twice"));
+  CHECK(ranks == std::vector<std::int64_t>{5, 1, 10});
+}
+
+TEST_CASE("a verb that is missing or misspelt, and what was meant") {
+  const auto verb = [](const std::string& line, const std::vector<std::string>& verbs) { return Typed(line).cli.take_verb(verbs); };
+  const auto refusal = [&](const std::string& line, const std::vector<std::string>& verbs) {
+    return error_of(Exit::usage, [&] { verb(line, verbs); });
+  };
+  CHECK(verb("score --rate 1", {"score"}) == "score");
+  CHECK(refusal("scroe x", {"score"}) == "'scroe' is no verb of tool; did you mean 'tool score'? (usage: tool [options] [FILE])");
+  CHECK(contains(refusal("results/", {"score"}), "did you mean 'tool score'?"));
+  CHECK(contains(refusal("--rate 1", {"score"}), "give a verb: score; did you mean 'tool score'?"));
+  CHECK(contains(refusal("trian", {"train", "score"}), "did you mean 'tool train'?"));
+  CHECK_FALSE(contains(refusal("results", {"train", "score"}), "did you mean"));
+  CHECK(verb("--help", {"score", "train"}) == "score");
 }
 
 TEST_CASE("a configuration file and the environment are checked like the command line") {

@@ -35,3 +35,15 @@ TEST_CASE("what is new or ours may be written; anything else needs force, and so
     error_of(Exit::cannot_create, [&] { refuse(folder / "ours", false); });
   }
 }
+
+TEST_CASE("a file whose folders cannot be made is refused before the work") {
+  const test::Folder folder;
+  test::write_plainly(folder / "file", "text");
+  const auto refuse = [&](const fs::path& path) { refuse_foreign(path, true, "a thing", [](const fs::path&) { return true; }); };
+  CHECK(contains(error_of(Exit::cannot_create, [&] { refuse(folder / "file/new"); }), "file is no folder"));
+  CHECK(contains(error_of(Exit::cannot_create, [&] { refuse(folder / "file/a/b/new"); }), "file is no folder"));
+  if (::geteuid() != 0) {
+    fs::permissions(folder.path(), fs::perms::owner_read | fs::perms::owner_exec);
+    error_of(Exit::cannot_create, [&] { refuse(folder / "a/new"); });
+  }
+}

@@ -40,7 +40,8 @@ TEST_CASE("what cannot be read is refused by name") {
     CHECK(contains(message, "bad.npy"));
     CHECK(contains(message, part));
   };
-  refused("", "not a .npy");
+  refused("", "is empty");
+  refused("PK\3\4......", "is an archive of arrays");
   refused("\x93NUMPX\1......", "not a .npy");
   refused(npy(npy_header("<f4", "2"), "12345678").replace(6, 1, "\7"), "version 7");
   refused(npy(npy_header("<f4", "2"), "12345678").substr(0, 40), "cut off");

@@ -62,3 +62,13 @@ TEST_CASE("equal scores stand in the order of the clips; the median is the lower
   // Above, not at, the median: an annotator who gave all clips the same marks none.
   CHECK(metrics::above_median({{1, 2}, {1, 3}, {1, 4}, {1, 5}}) == std::vector<Marks>{{0, 0, 0, 0}, {0, 0, 1, 1}});
 }
+
+TEST_CASE("QVHighlights' interpolated AP by hand") {
+  const auto ap = [](const std::vector<double>& scores, const Marks& marks) { return metrics::interpolated_ap(scores, marks); };
+  CHECK(ap({9, 8, 7, 6}, {1, 0, 1, 0}) == doctest::Approx((1 + 2.0 / 3) / 2));
+  CHECK(ap({9, 8, 7, 6}, {0, 1, 1, 0}) == doctest::Approx(2.0 / 3));  // 1/2, then 2/3, which is the highest at either recall
+  CHECK(ap({5, 5, 1}, {1, 1, 0}) == 1);
+  CHECK(ap({5, 5, 1}, {1, 0, 1}) == doctest::Approx(2.0 / 3));
+  CHECK(ap({5, 5, 1}, {0, 0, 0}) == 0);
+  CHECK(ap({1, 2, 3}, {1, 1, 1}) == 1);
+}

@@ -117,3 +117,37 @@ TEST_CASE("group ranks of random tables against the definition") {
     });
   }
 }
+
+TEST_CASE("dual softmax orders what its product underflows for, and otherwise as the product does") {
+  // With a temperature of 0.01 all products but the largest of each column are 0. By hand: the logarithms of caption 0's products are
+  // ln 10 - 8000, ln 40 - 1000, ln 30 - 900; of caption 1's ln 90, ln 50, ln 39; caption 2's are tiny and positive, tiny and negative, 0.
+  const Matrix s{{10, 40, 30, 90, 50, 39, 7, -5, 0}, 3, 3};
+  const auto table = metrics::dual_softmax(s.from_text(), 0.01, 2);
+  CHECK(first_ranks(table, {2, 2, 2}, {0, 1, 2}) == Ranks{1, 3, 2});
+  CHECK(first_ranks(table, {1, 1, 1}, {0, 1, 2}) == Ranks{2, 2, 3});
+  CHECK(first_ranks(table, {0, 0, 0}, {0, 1, 2}) == Ranks{3, 1, 1});
+  for (const double size : {0x1p-1000, 1e300}) {
+    const Matrix wide{{size, -size, 0, size / 2}, 2, 2};
+    const auto far = metrics::dual_softmax(wide.from_text(), 1, 1);
+    CHECK(std::isfinite(far.at(0, 0)));
+    CHECK(far.at(0, 0) > 0);
+    CHECK(far.at(0, 1) <= 0);
+    CHECK(far.at(1, 0) == 0);
+  }
+  core::Rng rng(5, core::Stream::test);
+  for (int round = 0; round < 200; ++round) {
+    Matrix small{{}, 4, 5};
+    for (int i = 0; i < 20; ++i) small.values.push_back(0.25 * static_cast<double>(rng.below(9)) - 1);  // equal ones and zeros too
+    const auto plain = small.from_text(), dual = metrics::dual_softmax(plain, 0.3, 1);
+    const auto product = [&](std::int64_t q, std::int64_t c) {
+      double sum = 0;
+      for (std::int64_t other = 0; other < 4; ++other) sum += std::exp((plain.at(other, c) - plain.at(q, c)) / 0.3);
+      return plain.at(q, c) / sum;
+    };
+    for (std::int64_t q = 0; q < 4; ++q)
+      for (std::int64_t c = 0; c < 5; ++c)
+        for (std::int64_t d = 0; d < 5; ++d)
+          if (const double gap = product(q, c) - product(q, d); std::fabs(gap) > 1e-12)
+            REQUIRE((dual.at(q, c) > dual.at(q, d)) == (gap > 0));
+  }
+}

@@ -24,6 +24,11 @@ TEST_CASE("ticks are round, increasing, and cover the limits") {
   }
 }
 
+TEST_CASE("an axis of nothing but zeros begins at zero") {
+  CHECK(nice_ticks(0, 0, 5).front() == 0);
+  CHECK(nice_ticks(0, 0, 5).back() == 1);
+}
+
 TEST_CASE("logarithmic ticks cover their limits, in powers of ten over many decades") {
   const auto many = log_ticks(3e-5, 0.2);
   CHECK(many.size() == 6);
@@ -53,6 +58,9 @@ TEST_CASE("numbers as people read them") {
   CHECK(count_text(-1234567) == "-1,234,567");
   CHECK(count_text(999) == "999");
   CHECK(number_text(200) == "200");
+  CHECK(number_text(-0.0) == "0");
+  CHECK(without_minus_zero("-0.00") == "0.00");
+  CHECK(without_minus_zero("-0.01") == "-0.01");
   CHECK(number_text(0.123456) == "0.1235");
   CHECK(number_text(0.00003) == "3.00e-05");
   CHECK(seconds_text(452.3) == "7 min 32 s");

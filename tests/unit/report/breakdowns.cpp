@@ -251,12 +251,31 @@ TEST_CASE("overlays: value and unit in the caption, a note for each file that is
   CHECK(has(html, "The prediction is 100 x 100 pixels, the image 200 x 100: stretched to fit."));
   CHECK(count_of(html, "gone.png: the ") == 2);
   CHECK(has(html, "White line"));
+  CHECK(count_of(html, "</b>index 255</span>") == 2);  // a legend where there is a mask
   CHECK_FALSE(has(html, "<script>"));
   ReportOptions without;
   without.images = false;
   CHECK(has(html_of(overlays(), folder.path(), without), "--no-images was given"));
   frames = Json::array();
   CHECK(has(html_of(overlays(), folder.path()), "There is no frame."));
+}
+
+TEST_CASE("overlays say which colour is which class or object, as far as there is room") {
+  const test::Folder folder;
+  data::Image image = square(8, 2);
+  image.row(7)[0] = 1;
+  core::write_atomically(folder / "mask.png", data::encode_png(image));
+  const Json frame = {{"name", "one"}, {"prediction", {{"path", "mask.png"}}}};
+  Json breakdown = {{"kind", "overlays"}, {"title", "Masks"}, {"frames", Json::array({frame})}, {"item", "object"}};
+  CHECK(has(html_of(breakdown, folder.path()), fill_colour(1) + "\"></b>object 1</span>"));
+  breakdown["labels"] = Json::array({"sky", "road"});  // one is missing
+  const std::string html = html_of(breakdown, folder.path());
+  CHECK(has(html, "</b>road</span>"));
+  CHECK(has(html, fill_colour(2) + "\"></b>object 2</span>"));
+  image = data::Image(8, 8, 1);
+  for (std::uint8_t i = 0; i < 40; ++i) image.row(i / 8)[i % 8] = i;
+  core::write_atomically(folder / "mask.png", data::encode_png(image));
+  CHECK(has(html_of(breakdown, folder.path()), "<span>and 23 more</span>"));
 }
 
 TEST_CASE("the page has the section where there are breakdowns, says whose they are, and hands them on") {

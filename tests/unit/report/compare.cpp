@@ -162,8 +162,35 @@ TEST_CASE("what is better when lower is told by name, unit or protocol") {
 TEST_CASE("values carry the decimals that their spread warrants") {
   CHECK(value_text(75.123, 1.2, "%") == "75.1");
   CHECK(value_text(75.123, 0.04, "%") == "75.12");
+  CHECK(value_text(-0.04, 0, "%") == "0.0");
+  CHECK(value_text(-0.0004, 0.02, "") == "0.000");
+  CHECK(signed_text(-0.04, 0, "%") == "0.0");
+  CHECK(signed_text(-1.2, 0, "%") == "−1.2");
+  CHECK(signed_text(1.2, 0, "%") == "+1.2");
   CHECK(value_text(0.12345, 0.002, "") == "0.1235");
   CHECK(protocol_text({{"k", 20}, {"temperature", 0.07}, {"better", "lower"}}) == "k 20, temperature 0.07");
+}
+
+TEST_CASE("titles name what tells columns apart, in few words; the whole is kept") {
+  Metrics metrics;
+  const auto add = [&](const std::string& direction, const std::string& ranked, int candidates) {
+    metrics.rows.push_back(row("", 40, {}, {{"direction", direction}, {"ranked", ranked}, {"candidates", candidates}, {"queries", 9}}));
+  };
+  add("text to video", "videos", 10);
+  add("video to text", "captions", 20);
+  CHECK(compare({metrics}).columns[1].title == "linear top-1, video to text");
+  CHECK(compare({metrics}).columns[1].full_title == "linear top-1, direction video to text");
+  add("video to text", "videos by their best caption", 10);
+  const Comparison three = compare({metrics});
+  CHECK(three.columns[1].title == "linear top-1, ranked captions");
+  CHECK(three.columns[2].title == "linear top-1, videos by their best caption");
+  CHECK(three.columns[2].protocol == "candidates 10, direction video to text, queries 9");
+  const std::string words = "of all the words that anybody may have thought of";
+  metrics.rows = {row("", 1, {}, {{"how", words + " first"}}), row("", 2, {}, {{"how", words + " second"}})};
+  const Comparison wordy = compare({metrics});
+  CHECK(wordy.columns[0].title.size() < 60);
+  CHECK(wordy.columns[0].title != wordy.columns[1].title);
+  CHECK(wordy.columns[1].full_title == "linear top-1, how " + words + " second");
 }
 
 TEST_CASE("draws made with other seeds do not pair across manifests") {

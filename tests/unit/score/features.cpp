@@ -81,3 +81,18 @@ TEST_CASE("features that cannot be ranked, and files that hold none") {
   manifest::write_safetensors(folder / "two.safetensors", {{"a", view("F32", {1, 2}, two)}, {"b", view("F32", {1, 2}, two)}});
   CHECK(contains(error_of(core::Exit::bad_data, [&] { FeatureFile((folder / "two.safetensors").string()); }), "it has a, b"));
 }
+
+TEST_CASE("files of features have their digest; archives and empty files are called what they are") {
+  const test::Folder folder;
+  const std::string path = npy_file<float>(folder, "<f4", "1, 2", {1, 2});
+  CHECK(FeatureFile(path).input().at("digest").get<std::string>().starts_with("sha256:"));
+  CHECK(FeatureFile(path).input().at("kind") == "file");
+  const auto refusal = [&](const std::string& name, const std::string& content) {
+    test::write_plainly(folder / name, content);
+    return error_of(core::Exit::bad_data, [&] { const FeatureFile file((folder / name).string()); });
+  };
+  CHECK(contains(refusal("a.npz", "PK\3\4..."), "a.npz: is an archive of arrays"));
+  CHECK(contains(refusal("b.npy", "PK\3\4..."), "b.npy: is an archive of arrays"));
+  CHECK(contains(refusal("c.npy", ""), "c.npy: is empty"));
+  CHECK(contains(refusal("c.safetensors", ""), "c.safetensors: is empty"));
+}

@@ -158,6 +158,7 @@ TEST_CASE("hostile input is refused by name") {
           for (int i = 0; i < 40; ++i) rows += "3\n";
           return rows;
         }());
+    CHECK(contains(files.refusal(), "gallery.csv: tells no cameras"));
     CHECK(contains(files.refusal(), "--same-camera keep"));
     files.options.gallery_items = "";
     CHECK(contains(files.refusal(), "does not say who is on its rows"));
@@ -167,11 +168,18 @@ TEST_CASE("hostile input is refused by name") {
     std::string items = "identity,camera\n";
     for (int i = 0; i < 12; ++i) items += "0,1\n";
     test::write_plainly(files.folder / "query.csv", items);
-    CHECK(contains(files.refusal(), "query 0 (row 0) has identity 0, which stands for distractors"));
+    CHECK(contains(files.refusal(), "query.csv: query 0 (row 0) has identity 0, which stands for distractors"));
     files.options.special_identities = false;
     CHECK(contains(files.refusal(), "none of the 12 queries has a match"));
     test::write_plainly(files.folder / "query.csv", "identity,camera\n1,x\n");
     CHECK(contains(files.refusal(), "names 1 items"));
+  }
+  {
+    Files files(0);
+    files.options.images = (files.folder / "nowhere").string();
+    error_of(core::Exit::no_input, [&] { score::score_reid(files.options, 1); });
+    files.options.images = files.options.query_items;
+    CHECK(contains(files.refusal(), "--images"));
   }
   score::ReidOptions nothing;
   CHECK(contains(error_of(core::Exit::usage, [&] { score::score_reid(nothing, 1); }), "--query"));

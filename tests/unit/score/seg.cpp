@@ -96,6 +96,12 @@ TEST_CASE("names of the classes: given, or from a file") {
   CHECK(cell(test::table_of(set.score(), "Classes"), "road surface", "IoU") == 100);
   set.options.classes = 4;
   CHECK(contains(set.error(Exit::usage), "3 names for --classes 4"));
+  test::write_plainly(set.folder / "names.txt", "\n");
+  CHECK(contains(set.error(), "names.txt: is empty"));
+  test::write_plainly(set.folder / "names.txt", "sky\nroad\nsky\n");
+  CHECK(contains(set.error(), "names.txt: names 'sky' twice"));
+  test::fs::remove(set.folder / "names.txt");
+  CHECK(contains(set.error(Exit::no_input), "names.txt: no such file"));
 }
 
 TEST_CASE("files are paired by their path without suffixes") {

@@ -61,3 +61,20 @@ TEST_CASE("what is wrong is named with file and line") {
   CHECK(contains(error_of(core::Exit::bad_data, [&] { (void)t.text(0, "q"); }), "no column 'q' (it has x, y)"));
   error_of(core::Exit::no_input, [&] { (void)Table::read(folder / "none.csv"); });
 }
+
+TEST_CASE("empty files, headings that are none, numbers that JSON has not, a byte order mark") {
+  const test::Folder folder;
+  const auto refusal = [&](const std::string& name, const std::string& content) {
+    return error_of(core::Exit::bad_data, [&] { (void)table_of(folder, name, content).text(0, "identity"); });
+  };
+  for (const char* name : {"a.csv", "a.jsonl"}) {
+    CHECK(contains(refusal(name, ""), std::string(name) + ": is empty"));
+    CHECK(contains(refusal(name, " \n\n"), std::string(name) + ": is empty"));
+  }
+  CHECK(contains(refusal("a.csv", "1,2\n3,4\n"), "has no column 'identity' (the first line must name the columns, and is 1, 2)"));
+  CHECK(contains(refusal("a.csv", "id,2\n3,4\n"), "(the first line must name"));
+  CHECK(contains(refusal("a.csv", "id,camera\n3,4\n"), "(it has id, camera)"));
+  CHECK(contains(refusal("a.jsonl", "{\"a\": 1}\n\n{\"a\": -Infinity}\n"), "a.jsonl:3: is not JSON: Infinity at byte 8"));
+  CHECK(contains(refusal("a.jsonl", "{\"a\": 1,}\n"), "a.jsonl:1: is not JSON: fault at byte 9"));
+  CHECK(table_of(folder, "b.jsonl", "\xEF\xBB\xBF{\"a\": 1}\n").integer(0, "a") == 1);
+}

@@ -149,7 +149,7 @@ TEST_CASE("highlights: hostile files") {
   };
   CHECK(contains(refusal("{\"vid\": \"a\", \"scores\": [1, 2]}"), "p.jsonl:1: a has 2 scores for 3 clips"));
   CHECK(contains(refusal("{\"vid\": \"a\", \"scores\": [1, null, 2]}"), "entry 1 (null) is not a finite number"));
-  CHECK(contains(refusal("{\"vid\": \"a\", \"scores\": [1, NaN, 2]}"), "p.jsonl:1: is not a JSON object"));
+  CHECK(contains(refusal("{\"vid\": \"a\", \"scores\": [1, NaN, 2]}"), "p.jsonl:1: is not JSON: NaN at byte 28"));
   CHECK(contains(refusal("{\"vid\": \"c\", \"scores\": [1]}"), "c is not among the videos"));
   CHECK(contains(refusal("{\"vid\": \"a\", \"scores\": [1, 2, 3]}"), "has no scores for b"));
   CHECK(
@@ -215,4 +215,48 @@ TEST_CASE("sts: from features of both sentences, with a heading") {
   CHECK(contains(error_of(core::Exit::bad_data, [&] { score::score_sts(options, 2); }), "b.npy: row 1 is zero"));
   options.predictions = "both";
   error_of(core::Exit::usage, [&] { score::score_sts(options, 2); });
+}
+
+TEST_CASE("highlights: --top has no effect on clips that are marked or not") {
+  const test::Folder folder;
+  score::HighlightOptions options;
+  options.truth = write(folder, "t.jsonl", "{\"vid\": \"a\", \"domain\": \"d\", \"match\": [1, 0]}\n");
+  options.predictions = write(folder, "p.jsonl", "{\"vid\": \"a\", \"scores\": [1, 2]}\n");
+  score::score_highlights(options);
+  options.top = 3;
+  CHECK(contains(error_of(core::Exit::usage, [&] { score::score_highlights(options); }), "--top: has no effect"));
+}
+
+TEST_CASE("highlights: QVHighlights' HIT@1 asks whether any annotator finds the best clip very good") {
+  const test::Folder folder;
+  score::HighlightOptions options;
+  // Clips of 2 s: five, five and three of them. The best clips: marked 4 by one of three; marked 3 by all; beyond the end of the video.
+  options.truth = write(folder, "t.jsonl",
+                        "{\"qid\": 1, \"duration\": 10, \"relevant_clip_ids\": [1, 2], \"saliency_scores\": [[1, 4, 0], [2, 2, 2]]}\n"
+                        "{\"qid\": 2, \"duration\": 11.5, \"relevant_clip_ids\": [0, 4], \"saliency_scores\": [[3, 3, 3], [4, 4, 4]]}\n"
+                        "{\"qid\": \"c\", \"duration\": 6, \"relevant_clip_ids\": [2], \"saliency_scores\": [[4, 4, 4]]}\n");
+  options.predictions = write(folder, "p.jsonl",
+                              "{\"qid\": 1, \"pred_saliency_scores\": [0, 9, 1, 0, 0]}\n"
+                              "{\"qid\": 2, \"pred_saliency_scores\": [9, 0, 9, 1]}\n"
+                              "{\"qid\": \"c\", \"pred_saliency_scores\": [1, 2, 3, 4]}\n");
+  const auto metrics = score::score_highlights(options);
+  CHECK(row(metrics, "HIT@1").protocol["positive"] == "very good (4 or more)");
+  CHECK(row(metrics, "HIT@1").value == doctest::Approx(100.0 / 3));
+  CHECK(row(metrics, "HIT@1", 1).value == doctest::Approx(200.0 / 3));
+  CHECK(row(metrics, "HIT@1", 2).value == doctest::Approx(200.0 / 3));
+  // Very good: query 1 has AP 0, 1, 0; query 2, whose clip 4 has no score and so 0, stands with clip 1 at the end: 1/5; query c 1.
+  CHECK(row(metrics, "highlight mAP").value == doctest::Approx(100 * (1.0 / 3 + 0.2 + 1) / 3));
+  manifest::to_json(metrics, {});
+  options.top = 3;
+  CHECK(contains(error_of(core::Exit::usage, [&] { score::score_highlights(options); }), "--top"));
+  options.top = 5;
+  const auto refusal = [&](const std::string& predictions) {
+    options.predictions = write(folder, "p.jsonl", predictions);
+    return error_of(core::Exit::bad_data, [&] { score::score_highlights(options); });
+  };
+  CHECK(contains(refusal("{\"qid\": 9, \"pred_saliency_scores\": [0]}\n"), "query 9 is not among"));
+  CHECK(contains(refusal("{\"qid\": 1, \"pred_saliency_scores\": [0]}\n"), "no scores for query 2"));
+  CHECK(contains(refusal("{\"qid\": 1, \"pred_saliency_scores\": []}\n"), "p.jsonl:1: query 1 has no scores"));
+  options.truth = write(folder, "t.jsonl", "{\"qid\": 1, \"duration\": 4, \"relevant_clip_ids\": [2], \"saliency_scores\": [[4]]}\n");
+  CHECK(contains(refusal("{\"qid\": 1, \"pred_saliency_scores\": [0]}\n"), "t.jsonl:1: clip 2 is none of the 2 of 2 s"));
 }

@@ -197,7 +197,7 @@ TEST_CASE("missing frames, sequences and sizes that differ are named") {
   CHECK(contains(set.error(Exit::no_input), "truth/c: no such folder of annotations"));
   set.options.sequences = {};
   set.options.set = "val";
-  CHECK(contains(set.error(Exit::no_input), "--set val: no such file, and no list of that name"));
+  CHECK(contains(set.error(Exit::usage), "has no lists (ImageSets); --sequences names"));
   set.options.truth = "/nowhere";
   CHECK(contains(set.error(Exit::no_input), "--truth /nowhere"));
   set.options.truth = "";
@@ -253,6 +253,26 @@ TEST_CASE("the layouts of DAVIS: resolutions, annotations of a task, lists of se
   CHECK(value_of(score(), "J mean") == 100);
   options.annotations = "Masks";
   CHECK(contains(test::error_of(Exit::no_input, [&] { score(); }), "no folder Masks"));
+  options.annotations = "";
+  options.resolution = "1080p";
+  CHECK(contains(test::error_of(Exit::no_input, [&] { score(); }), "--resolution: " + (root / "DAVIS").string()));
+  options.resolution = "480p";
+  CHECK(names() == "bc");
+  options.set = "test";
+  CHECK(contains(test::error_of(Exit::no_input, [&] { score(); }), "--set test: no such file, and no list"));
+  // A plain folder of sequences has neither resolutions nor lists; a list of one's own is a file.
+  options.truth = (root / "DAVIS" / "Annotations" / "480p").string();
+  CHECK(contains(test::error_of(Exit::usage, [&] { score(); }), "--resolution 480p"));
+  options.resolution = "";
+  CHECK(contains(test::error_of(Exit::usage, [&] { score(); }), "has no lists (ImageSets)"));
+  options.set = (root / "DAVIS" / "ImageSets" / "2017" / "val.txt").string();
+  CHECK(names() == "bc");
+  options.set = "";
+  test::fs::rename(root / "DAVIS" / "Annotations" / "480p", root / "DAVIS" / "Annotations" / "Full-Resolution");
+  options.truth = (root / "DAVIS").string();
+  options.task = "semi-supervised";
+  test::save_frames(root / "results" / "Full-Resolution", {left});
+  CHECK(contains(test::error_of(Exit::bad_data, [&] { score(); }), "--resolution Full-Resolution"));
 }
 
 TEST_CASE("a predictions manifest names the folder, and becomes an input") {
