@@ -26,7 +26,7 @@ void Interclr::describe(core::Options& o) {
   o.add("negative-sampling", &inter_.negatives,
         "negatives: drawn from the most similar images, the most similar themselves, drawn from the least similar, drawn from all")
       .choices({"semi-hard", "hard", "semi-easy", "random"});
-  o.add("pool", &inter_.pool, "images that semi-hard and semi-easy negatives are drawn from; 0: a tenth of all").range(0, 1 << 30);
+  o.add("negative-pool", &inter_.pool, "images that semi-hard and semi-easy negatives are drawn from; 0: a tenth of all").range(0, 1 << 30);
   o.add("negatives", &inter_.count, "negatives of a query; 0: an eighth of the pool").range(0, 1 << 24);
   o.add("margin", &inter_.margin, "m, taken off the cosine of the positive; below 0: an easier positive").range(-2, 2);
   o.add("arc-margin", &inter_.arc_margin, "m_arc, added to the angle of the positive").range(-3, 3);
@@ -46,10 +46,10 @@ void Interclr::build(const train::Setup& setup) {
   count_ = inter_.count > 0 ? inter_.count : std::max<std::int64_t>(1, pool_ / 8);
   const bool pooled = inter_.negatives == "semi-hard" || inter_.negatives == "semi-easy";
   if (pooled && pool_ > images)
-    core::fail(core::Exit::usage, "--pool {}: there are only {} images; 0 takes a tenth of them", pool_, images);
+    core::fail(core::Exit::usage, "--negative-pool {}: there are only {} images; 0 takes a tenth of them", pool_, images);
   if (const std::int64_t from = pooled ? pool_ : images; count_ > from)
     core::fail(core::Exit::usage, "--negatives {}: more than the {} images that they are drawn from{}; 0 takes an eighth of the pool",
-               count_, from, pooled ? " (--pool)" : "");
+               count_, from, pooled ? " (--negative-pool)" : "");
   core::log_info("{} clusters of {} images; {} {} negatives{}", clusters_, images, count_, inter_.negatives,
                  pooled ? fmt::format(" of a pool of {}", pool_) : "");
 
@@ -246,7 +246,7 @@ const bool registered = train::MethodRegistry::instance().add(
                                 {"temperature", 0.1},
                                 {"shuffle-groups", 4},
                                 {"clusters", 0},
-                                {"pool", 0},
+                                {"negative-pool", 0},
                                 {"negatives", 0},
                                 {"lr", 0.06},
                                 {"lr-batch", 256},

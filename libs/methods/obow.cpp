@@ -33,7 +33,7 @@ void Obow::describe(core::Options& o) {
   o.add("mu", &options_.mu, "mu at the start, the mean squared distance of a place to its nearest word").range(1e-9, 1e9);
   o.add("mu-momentum", &options_.mu_rate, "momentum of the moving average mu; 1: mu stays, a fixed temperature").range(0, 1);
   o.add("ema", &options_.momentum, "alpha, momentum of the teacher at the start; rises to 1. 1: a frozen teacher").range(0, 1);
-  o.add("pool", &options_.pool, "how the codes of all places make the bag t").choices({"max", "mean"});
+  o.add("bag-pool", &options_.pool, "how the codes of all places make the bag t").choices({"max", "mean"});
   o.add("word", &options_.word, "what an image gives to W: the mean of 3 x 3 places, one place, the mean of all")
       .choices({"local", "place", "global"});
   o.add("vocabulary", &options_.vocabulary, "W is renewed all the time, or keeps the first K words").choices({"online", "fixed"});
