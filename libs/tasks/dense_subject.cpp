@@ -7,7 +7,7 @@ namespace selfsight::tasks {
 
 torch::Tensor feature_map(nn::Backbone& backbone, const torch::Tensor& x, const std::string& layer) {
   if (layer == "map") return backbone.forward(x).map;
-  const torch::Tensor tap = backbone.forward(x, {layer}).taps.at(layer);
+  torch::Tensor tap = backbone.forward(x, {layer}).taps.at(layer);
   if (tap.dim() == 4) return tap;
   const nn::BackboneOptions& options = backbone.options();
   const torch::Tensor patches = options.class_token ? tap.slice(1, 1) : tap;
