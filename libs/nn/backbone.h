@@ -18,8 +18,8 @@ namespace selfsight::nn {
 struct BackboneOptions {
   /// resnet10, resnet18, resnet34, resnet50; vit-tiny, vit-small, vit-base; nin3, nin4, nin5; alexnet; conv-encoder.
   std::string name = "resnet50";
-  std::int64_t channels = 3;      ///< of the input
-  std::int64_t image = 224;       ///< side of the (square) input that a ViT's positions and AlexNet's last layers are made for
+  std::int64_t channels = 3;  ///< of the input
+  std::int64_t image = 224;   ///< side of the (square) input that a ViT's positions and AlexNet's last layers are made for
   // ResNet; width: every convolutional network
   std::string stem = "imagenet";    ///< "imagenet": 7x7 stride 2 + max pool; "cifar": 3x3 stride 1; "stride2": 3x3 stride 2, no pool
   double width = 1.0;               ///< multiplier of all channel counts (0.25: 16 to 128 for resnet18)
@@ -41,7 +41,8 @@ nlohmann::json to_json(const BackboneOptions& options);
 BackboneOptions backbone_options(const nlohmann::json& architecture);
 
 /// What a forward pass can be asked for beyond its features, by tap name: ResNet "layer1" .. "layer4", NIN "block1" .., AlexNet "conv1" ..
-/// "conv5" (N x C x h x w maps); ViT "block-0" .. (N x T x D tokens after the block), "attention-I" (N x heads x T x T), "keys-I" (N x heads x T x D/heads).
+/// "conv5" (N x C x h x w maps); ViT "block-0" .. (N x T x D tokens after the block), "attention-I" (N x heads x T x T), "keys-I" (N x
+/// heads x T x D/heads).
 using Taps = std::set<std::string>;
 
 struct Features {
