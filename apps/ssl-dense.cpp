@@ -88,11 +88,6 @@ void match_verb(core::CommandLine& line) {
 
 int main(int argc, char** argv) {
   return core::run_tool(argc, argv, tool_info(), [](core::CommandLine& line) {
-    const std::string verb = line.take_word();
-    if (verb == "segment") return segment_verb(line);
-    if (verb == "match") return match_verb(line);
-    line.parse();
-    if (verb.empty()) core::fail(core::Exit::usage, "give a verb: segment or match (ssl-dense --help)");
-    core::fail(core::Exit::usage, "unknown verb '{}' (known: segment, match)", verb);
+    line.take_verb({"segment", "match"}) == "segment" ? segment_verb(line) : match_verb(line);
   });
 }

@@ -52,11 +52,7 @@ void run_verb(core::CommandLine& cli, Options options, const Make& make) {
 
 int main(int argc, char** argv) {
   return core::run_tool(argc, argv, tool_info(), [](core::CommandLine& cli) {
-    const std::string verb = cli.take_word();
-    if (verb == "batches") return run_verb(cli, tasks::BatchesOptions{}, tasks::plan_batches);
-    if (verb == "mates") return run_verb(cli, tasks::MatesOptions{}, tasks::plan_mates);
-    cli.parse();
-    if (verb.empty()) core::fail(core::Exit::usage, "give a verb: batches or mates (ssl-plan --help)");
-    core::fail(core::Exit::usage, "unknown verb '{}' (known: batches, mates)", verb);
+    if (cli.take_verb({"batches", "mates"}) == "batches") return run_verb(cli, tasks::BatchesOptions{}, tasks::plan_batches);
+    run_verb(cli, tasks::MatesOptions{}, tasks::plan_mates);
   });
 }

@@ -10,7 +10,7 @@ for tool in "$BIN"/*; do
   ok "$name --version" "$name" --version
   grep -q 'selfsight [0-9]' out || fail "$name --version tells no version"
 done
-for method in $(ssl-pretrain --list=json | sed -n 's/^ *"name": "\(.*\)",*/\1/p'); do
+for method in $(ssl-pretrain --list=json | sed -n '/"kind": "method"/,/"name"/s/^ *"name": "\(.*\)",*/\1/p'); do
   ok "ssl-pretrain $method --help" ssl-pretrain "$method" --help
   grep -q 'Paper: ' out || fail "ssl-pretrain $method --help names no paper"
 done

@@ -35,7 +35,7 @@ refuses 64 "--queue 256: the split has 256 images" ssl-pretrain $bingo --queue 2
 # shellcheck disable=SC2086
 refuses 65 "without the head 'projector'" ssl-pretrain $bingo --teacher dae/model.json -o other part.json
 refuses 64 "say where the plan goes" ssl-plan batches codes/features.json
-refuses 64 "unknown verb 'batch'" ssl-plan batch codes/features.json
+refuses 64 "'batch' is no verb of ssl-plan; did you mean 'ssl-plan batches'" ssl-plan batch codes/features.json
 refuses 65 "expected a features manifest, got a plan" ssl-plan batches -o x.json plan.json
 refuses 64 "does not compare pairs" ssl-pretrain byol --with hallucinator --profile small -o other part.json
 finish

@@ -43,8 +43,8 @@ grep -q 'cell correspondence' page.html && pass || fail "the page does not show 
 for workers in 1 3; do ssl-dense match run/model.json $match --workers $workers --no-provenance >workers$workers.json 2>err; done
 same workers1.json workers3.json
 
-refuses 64 'give a verb: segment or match' ssl-dense
-refuses 64 "unknown verb 'score'" ssl-dense score
+refuses 64 'give a verb: segment, match' ssl-dense
+refuses 64 "'score' is no verb of ssl-dense" ssl-dense score
 # shellcheck disable=SC2086
 refuses 64 'say where the predictions go' ssl-dense segment run/model.json $segment
 refuses 64 '--classes N' ssl-dense segment run/model.json --images images --labels labels --test test -o dense
