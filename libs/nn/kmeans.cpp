@@ -107,7 +107,7 @@ torch::Tensor means(const torch::Tensor& x, const std::vector<std::int64_t>& lab
   const std::int64_t dim = x.size(1);
   std::vector<std::vector<std::int64_t>> members(static_cast<std::size_t>(clusters));
   for (std::size_t i = 0; i < labels.size(); ++i) members[static_cast<std::size_t>(labels[i])].push_back(static_cast<std::int64_t>(i));
-  const torch::Tensor out = torch::empty({clusters, dim});
+  torch::Tensor out = torch::empty({clusters, dim});
   float* means = out.mutable_data_ptr<float>();
   const float* rows = x.const_data_ptr<float>();
   // One cluster is one thread's, summed in the order of its rows.

@@ -180,7 +180,7 @@ TEST_CASE("obow: what does not fit is refused, with the options' names") {
   const auto message = [](const nlohmann::json& options) {
     return test::error_of(core::Exit::usage, [&] {
       Built built("obow", with(options));
-      built.method->views(16);
+      static_cast<void>(built.method->views(16));
     });
   };
   CHECK(test::contains(message({{"border", 40}}), "--border 40"));
