@@ -1,6 +1,7 @@
 #include "methods/bingo.h"
 
 #include "data/plan_file.h"
+#include "methods/moco.h"
 
 namespace selfsight::methods {
 
@@ -44,29 +45,28 @@ torch::Tensor Bingo::keys(const torch::Tensor& x) {
 }
 
 namespace {
+
+/// MoCo's, for a small student.
+nlohmann::json published() {
+  nlohmann::json values = moco_published();
+  values["arch"] = "resnet18";
+  return values;
+}
+
+/// The teacher normalises by its running statistics, so that there is nothing to shuffle; and nothing has momentum.
+nlohmann::json small() {
+  nlohmann::json values = moco_small();
+  values.erase("ema");
+  values.update({{"shuffle-groups", 1}, {"hidden", 512}});
+  return values;
+}
+
 const bool registered = train::MethodRegistry::instance().add(
     "bingo", {.title = "BINGO",
               .paper = "Xu et al., Bag of Instances Aggregation Boosts Self-supervised Distillation, ICLR 2022, arXiv 2107.01691",
               .summary = "A student is drawn to what a frozen teacher makes of the same image and of a similar one from its bag.",
               .needs = "a teacher model with its projector (--teacher); four views",
-              .profiles = {{"published",
-                            {{"arch", "resnet18"},
-                             {"optimizer", "sgd"},
-                             {"lr", 0.03},
-                             {"batch", 256},
-                             {"epochs", 200},
-                             {"weight-decay", 1e-4},
-                             {"exclude-1d", false}}},
-                           {"small",
-                            {{"arch", "resnet18"},
-                             {"stem", "cifar"},
-                             {"view-size", 0},
-                             {"view-blur", 0.0},
-                             {"queue", 4096},
-                             {"shuffle-groups", 1},
-                             {"hidden", 512},
-                             {"lr", 0.06},
-                             {"weight-decay", 5e-4}}}},
+              .profiles = {{"published", published()}, {"small", small()}},
               .make = [] { return std::make_shared<Bingo>(); }});
 }  // namespace
 

@@ -1,5 +1,6 @@
 #include "methods/hsa.h"
 
+#include "methods/moco.h"
 #include "nn/ema.h"
 #include "nn/encoder.h"
 #include "nn/resnet.h"
@@ -81,24 +82,7 @@ const bool registered = train::MethodRegistry::instance().add(
                      "arXiv 2012.02733",
             .summary = "MoCo whose positives are also the nearest neighbours of an image, at the last layer and at earlier stages.",
             .needs = "four views; a search for neighbours every few epochs",
-            .profiles = {{"published",
-                          {{"arch", "resnet50"},
-                           {"optimizer", "sgd"},
-                           {"lr", 0.03},
-                           {"batch", 256},
-                           {"epochs", 200},
-                           {"weight-decay", 1e-4},
-                           {"exclude-1d", false}}},
-                         {"small",
-                          {{"arch", "resnet18"},
-                           {"stem", "cifar"},
-                           {"view-size", 0},
-                           {"view-blur", 0.0},
-                           {"queue", 4096},
-                           {"ema", 0.99},
-                           {"shuffle-groups", 4},
-                           {"lr", 0.06},
-                           {"weight-decay", 5e-4}}}},
+            .profiles = {{"published", moco_published()}, {"small", moco_small()}},
             .make = [] { return std::make_shared<Hsa>(); }});
 }  // namespace
 

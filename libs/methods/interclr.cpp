@@ -222,37 +222,21 @@ void Interclr::after_skip(const train::Progress& progress) {
 }
 
 namespace {
+
+/// MoCo's, with counts that follow from the number of images.
+nlohmann::json small() {
+  nlohmann::json values = moco_small();
+  values.update({{"clusters", 0}, {"negative-pool", 0}, {"negatives", 0}});
+  return values;
+}
+
 const bool registered = train::MethodRegistry::instance().add(
     "interclr", {.title = "InterCLR",
                  .paper = "Xie et al., Delving into Inter-Image Invariance for Unsupervised Visual Representations, IJCV 2022, arXiv "
                           "2008.11702",
                  .summary = "MoCo v2 with a second branch, whose positives are other images of the same cluster, kept up to date online.",
                  .needs = "two views; a bank with a row for each image, clustered before the first step",
-                 .profiles = {{"published",
-                               {{"arch", "resnet50"},
-                                {"optimizer", "sgd"},
-                                {"lr", 0.03},
-                                {"batch", 256},
-                                {"epochs", 200},
-                                {"weight-decay", 1e-4},
-                                {"exclude-1d", false}}},
-                              {"small",  // of the first branch: MoCo's
-                               {{"arch", "resnet18"},
-                                {"stem", "cifar"},
-                                {"view-size", 0},
-                                {"view-blur", 0.0},
-                                {"queue", 4096},
-                                {"ema", 0.99},
-                                {"temperature", 0.1},
-                                {"shuffle-groups", 4},
-                                {"clusters", 0},
-                                {"negative-pool", 0},
-                                {"negatives", 0},
-                                {"lr", 0.06},
-                                {"lr-batch", 256},
-                                {"batch", 256},
-                                {"epochs", 200},
-                                {"weight-decay", 5e-4}}}},
+                 .profiles = {{"published", moco_published()}, {"small", small()}},
                  .make = [] { return std::make_shared<Interclr>(); }});
 }  // namespace
 

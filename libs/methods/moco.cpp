@@ -66,6 +66,17 @@ void Moco::after_update(const train::Progress&) {
   queue_->commit();
 }
 
+nlohmann::json moco_published() {
+  return {{"arch", "resnet50"}, {"optimizer", "sgd"},   {"lr", 0.03},         {"batch", 256},
+          {"epochs", 200},      {"weight-decay", 1e-4}, {"exclude-1d", false}};
+}
+
+nlohmann::json moco_small() {
+  return {{"arch", "resnet18"}, {"stem", "cifar"},    {"view-size", 0},      {"view-blur", 0.0}, {"queue", 4096},
+          {"ema", 0.99},        {"temperature", 0.1}, {"shuffle-groups", 4}, {"lr", 0.06},       {"lr-batch", 256},
+          {"batch", 256},       {"epochs", 200},      {"weight-decay", 5e-4}};
+}
+
 namespace {
 const bool registered = train::MethodRegistry::instance().add(
     "moco", {.title = "MoCo v2",
@@ -73,28 +84,7 @@ const bool registered = train::MethodRegistry::instance().add(
                       "arXiv 2003.04297",
              .summary = "A query finds its key, made by a slowly moving encoder, among a long queue of past keys (InfoNCE).",
              .needs = "two views",
-             .profiles = {{"published",
-                           {{"arch", "resnet50"},
-                            {"optimizer", "sgd"},
-                            {"lr", 0.03},
-                            {"batch", 256},
-                            {"epochs", 200},
-                            {"weight-decay", 1e-4},
-                            {"exclude-1d", false}}},
-                          {"small",
-                           {{"arch", "resnet18"},
-                            {"stem", "cifar"},
-                            {"view-size", 0},
-                            {"view-blur", 0.0},
-                            {"queue", 4096},
-                            {"ema", 0.99},
-                            {"temperature", 0.1},
-                            {"shuffle-groups", 4},
-                            {"lr", 0.06},
-                            {"lr-batch", 256},
-                            {"batch", 256},
-                            {"epochs", 200},
-                            {"weight-decay", 5e-4}}}},
+             .profiles = {{"published", moco_published()}, {"small", moco_small()}},
              .make = [] { return std::make_shared<Moco>(); }});
 }  // namespace
 

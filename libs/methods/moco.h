@@ -19,6 +19,10 @@ struct MocoOptions {
   data::Recipe view = data::moco_v2_recipe(224);
 };
 
+/// The profiles, for methods that MoCo is a part of and that change a few values.
+nlohmann::json moco_published();
+nlohmann::json moco_small();
+
 class Moco : public train::PairMethod {
  public:
   void describe(core::Options& options) override;

@@ -18,7 +18,7 @@ const nlohmann::json moco = {{"queue", 24}, {"dim", 16}, {"shuffle-groups", 2}, 
 nlohmann::json with(const nlohmann::json& more = nlohmann::json::object()) {
   core::set_log_level(core::Level::error);
   nlohmann::json options = moco;
-  options.update({{"clusters", 4}, {"cluster-min", 5}, {"pool", 40}, {"negatives", 12}});
+  options.update({{"clusters", 4}, {"cluster-min", 5}, {"negative-pool", 40}, {"negatives", 12}});
   options.update(more);
   return options;
 }
@@ -244,7 +244,7 @@ TEST_CASE("interclr: what does not fit the data is refused before the first step
   };
   CHECK(test::contains(message({{"clusters", 20}}), "--clusters 20"));
   CHECK(test::contains(message({{"queue", 81}}), "--queue 81"));
-  CHECK(test::contains(message({{"pool", 81}}), "--pool 81"));
+  CHECK(test::contains(message({{"negative-pool", 81}}), "--negative-pool 81"));
   CHECK(test::contains(message({{"negatives", 41}}), "--negatives 41"));
   CHECK(test::contains(message({{"negative-sampling", "hard"}, {"negatives", 81}}), "--negatives 81"));
   Built built("interclr", with());
@@ -257,7 +257,8 @@ TEST_CASE("interclr: what does not fit the data is refused before the first step
 }
 
 TEST_CASE("interclr: counts left to it follow the number of images") {
-  Built built("interclr", with({{"clusters", 0}, {"cluster-min", 20}, {"pool", 0}, {"negatives", 0}}));  // 80 images: 2 clusters, 1 of 8
+  Built built("interclr",
+              with({{"clusters", 0}, {"cluster-min", 20}, {"negative-pool", 0}, {"negatives", 0}}));  // 80 images: 2 clusters, 1 of 8
   start(built);
   CHECK(built.state("bank.centroids").size(0) == 2);
   const auto out = step(built);
