@@ -61,7 +61,7 @@ const bool registered = train::MethodRegistry::instance().add(
                                 {"view-hue", 0.1},
                                 {"temperature", 0.5},
                                 {"momentum", 0.9},
-                                {"lr", 0.06},
+                                {"lr", 0.02},
                                 {"lr-batch", 128},
                                 {"epochs", 200},
                                 {"weight-decay", 5e-4}}}},
