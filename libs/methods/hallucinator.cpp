@@ -65,6 +65,7 @@ const bool registered = train::ModifierRegistry::instance().add(
          "Wu et al., Hallucination Improves the Performance of Unsupervised Visual Representation Learning, ICCV 2023, arXiv 2307.12168",
      .summary = "A small trained module makes one more positive of every pair, beyond the query and away from its key.",
      .needs = "a host that compares pairs: simclr, moco or simsiam",
+     .cost = "1.3 x the time, 0.9 x the memory (around MoCo)",
      .make = [](std::shared_ptr<train::Method> host) { return std::make_shared<Hallucinator>(std::move(host)); }});
 }  // namespace
 

@@ -3,7 +3,8 @@
 //
 // Readings: a key is enqueued once (the release enqueues it twice, once for each of its queries). Around SimCLR the doubled keys stay in
 // the denominator, as in the plain NT-Xent of the enlarged set, so that its loss does not fall below ln 3. Around SimSiam the queries are
-// what the projector gives, and the predictor sees real and hallucinated ones of a view as one batch.
+// what the projector gives, extrapolated away from the detached target, and the predictor sees real and hallucinated ones of a view as one
+// batch; the release hallucinates predictions, away from the other view's prediction, with an r of its own for each direction.
 #pragma once
 
 #include "nn/heads.h"

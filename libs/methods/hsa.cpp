@@ -82,6 +82,7 @@ const bool registered = train::MethodRegistry::instance().add(
                      "arXiv 2012.02733",
             .summary = "MoCo whose positives are also the nearest neighbours of an image, at the last layer and at earlier stages.",
             .needs = "four views; a search for neighbours every few epochs",
+            .cost = "3.6 x the time, 1.1 x the memory",
             .profiles = {{"published", moco_published()}, {"small", moco_small()}},
             .make = [] { return std::make_shared<Hsa>(); }});
 }  // namespace

@@ -236,6 +236,7 @@ const bool registered = train::MethodRegistry::instance().add(
                           "2008.11702",
                  .summary = "MoCo v2 with a second branch, whose positives are other images of the same cluster, kept up to date online.",
                  .needs = "two views; a bank with a row for each image, clustered before the first step",
+                 .cost = "1.6 x the time, 0.9 x the memory",
                  .profiles = {{"published", moco_published()}, {"small", small()}},
                  .make = [] { return std::make_shared<Interclr>(); }});
 }  // namespace

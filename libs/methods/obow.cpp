@@ -172,6 +172,7 @@ const bool registered = train::MethodRegistry::instance().add(
      .paper = "Gidaris et al., OBoW: Online Bag-of-Visual-Words Generation for Self-Supervised Learning, CVPR 2021, arXiv 2012.11552",
      .summary = "From crops of an image, predict the bag of visual words that a slowly moving teacher finds in the whole of it.",
      .needs = "a full view and several crops; a backbone with feature maps",
+     .cost = "2.5 x the time, 1.2 x the memory",
      .profiles = {{"published",
                    {{"arch", "resnet50"},
                     {"optimizer", "sgd"},

@@ -155,6 +155,7 @@ const bool registered = train::MethodRegistry::instance().add(
      .summary = "Predict, from each cell of one view's map smoothed over cells like it, the target network's cell of the other view that "
                 "shows the same spot.",
      .needs = "two views that overlap; judge it by dense features (ssl-dense), image-level probes do not show what it learns",
+     .cost = "3.6 x the time, 1.1 x the memory",
      .profiles = {{"published",
                    {{"arch", "resnet50"},
                     {"zero-init-residual", true},

@@ -48,6 +48,7 @@ const bool registered = train::MethodRegistry::instance().add(
                .paper = "Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020, arXiv 2002.05709",
                .summary = "Two views of an image attract, all other images of the batch repel (NT-Xent).",
                .needs = "two views; a large batch",
+               .cost = "1",
                .profiles = {{"published",
                              {{"arch", "resnet50"},
                               {"zero-init-residual", true},

@@ -65,6 +65,7 @@ const bool registered = train::MethodRegistry::instance().add(
      .summary =
          "One network, two views: predict the one's embedding from the other's, with the target detached; no negatives, no momentum.",
      .needs = "two views",
+     .cost = "4.7 x the time, 1.7 x the memory (on a small network: its heads are wide)",
      .profiles = {{"published",
                    {{"arch", "resnet50"},
                     {"zero-init-residual", true},

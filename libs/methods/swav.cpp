@@ -94,6 +94,7 @@ const bool registered = train::MethodRegistry::instance().add(
      .paper = "Caron et al., Unsupervised Learning of Visual Features by Contrasting Cluster Assignments, NeurIPS 2020, arXiv 2006.09882",
      .summary = "Predict one view's balanced prototype assignment (Sinkhorn) from the other views, with multi-crop.",
      .needs = "two global and several local views",
+     .cost = "1.9 x the time, 1.2 x the memory",
      .profiles = {{"published",
                    {{"arch", "resnet50"},
                     {"optimizer", "lars"},
