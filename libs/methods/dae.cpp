@@ -49,13 +49,7 @@ torch::Tensor DaeDecoder::forward(torch::Tensor code) {
 void Dae::build(const train::Setup& setup) {
   encoder_ = register_module("encoder", nn::make_backbone(setup.backbone));
   const std::int64_t channels = setup.backbone.channels, side = setup.backbone.image;
-  torch::Tensor code;
-  {
-    const torch::NoGradGuard no_grad;
-    encoder_->eval();  // a look at the code's shape is not to move the norms
-    code = encoder_->forward(torch::zeros({1, channels, side, side})).map;
-    encoder_->train();
-  }
+  const torch::Tensor code = nn::probe(*encoder_).map;
   decoder_ = register_module("decoder", std::make_shared<DaeDecoder>(code.size(1), code.size(2), side, channels));
   const auto per_channel = [&](const std::vector<double>& values) {
     return torch::tensor(values, torch::kFloat64).to(torch::kFloat32).view({1, -1, 1, 1}).to(setup.device);

@@ -72,14 +72,7 @@ void Obow::build(const train::Setup& setup) {
   const auto& names = options_.levels;
   if (names.empty() || std::set(names.begin(), names.end()).size() != names.size())
     core::fail(core::Exit::usage, "--levels {}: one or more different taps are needed", fmt::join(names, ","));
-  nn::Features probe;  // of one black image, for the shapes of the maps
-  {
-    const torch::NoGradGuard no_grad;
-    teacher_->eval();
-    probe = teacher_->forward(torch::zeros({1, setup.backbone.channels, setup.backbone.image, setup.backbone.image}),
-                              {names.begin(), names.end()});
-    teacher_->train();
-  }
+  const nn::Features probe = nn::probe(*teacher_, {names.begin(), names.end()});
   const std::int64_t features = student_->feature_dim();
   for (const auto& name : names) {
     const torch::Tensor& map = probe.taps.at(name);

@@ -92,15 +92,19 @@ std::int64_t scaled(std::int64_t channels, double width) {
   return std::max<std::int64_t>(1, std::llround(static_cast<double>(channels) * width));
 }
 
-std::int64_t tap_channels(Backbone& backbone, const std::string& tap) {
+Features probe(Backbone& backbone, const Taps& taps) {
   const torch::NoGradGuard no_grad;
   const bool was_training = backbone.is_training();
-  backbone.eval();
+  backbone.eval();  // a look at shapes is not to move the norms
   const std::int64_t side = backbone.options().image;
-  const torch::Tensor x = torch::zeros({1, backbone.options().channels, side, side}, backbone.parameters().at(0).options());
-  const Features features = tap == "map" ? backbone.forward(x) : backbone.forward(x, {tap});
+  Features features =
+      backbone.forward(torch::zeros({1, backbone.options().channels, side, side}, backbone.parameters().at(0).options()), taps);
   backbone.train(was_training);
-  const torch::Tensor& found = tap == "map" ? features.map : features.taps.at(tap);
+  return features;
+}
+
+std::int64_t tap_channels(Backbone& backbone, const std::string& tap) {
+  const torch::Tensor found = tap == "map" ? probe(backbone).map : probe(backbone, {tap}).taps.at(tap);
   return found.dim() == 4 ? found.size(1) : found.size(-1);
 }
 

@@ -84,8 +84,10 @@ std::shared_ptr<Backbone> make_backbone(const BackboneOptions& options);
 /// `channels` times `width`, rounded, at least 1.
 std::int64_t scaled(std::int64_t channels, double width);
 
-/// Channels of what forward() gives for a tap ("layer3") or for "map", found by a pass of one small image in eval mode (the mode is
-/// restored). Error: usage for a tap that is not there.
+/// What forward() gives for one black image of the backbone's own size, in eval mode (the mode is restored) and without gradient: for the
+/// shapes of maps. Error: usage for a tap that is not there.
+Features probe(Backbone& backbone, const Taps& taps = {});
+/// Channels of a tap ("layer3") or of the last map ("map"). Error: likewise.
 std::int64_t tap_channels(Backbone& backbone, const std::string& tap);
 
 }  // namespace selfsight::nn

@@ -5,7 +5,6 @@
 #include "core/log.h"
 #include "core/progress.h"
 #include "core/signals.h"
-#include "data/contact_sheet.h"
 #include "data/plan_file.h"
 #include "manifest/payload.h"
 #include "nn/heads.h"
@@ -17,6 +16,7 @@
 #include "train/record.h"
 #include "train/run_folder.h"
 #include "train/training_set.h"
+#include "train/views_picture.h"
 
 #include <cmath>
 #include <csignal>
@@ -49,7 +49,6 @@ class Trainer {
   void checkpoint();
   void stop_if_asked();
   void note_stage(const std::string& stage, std::int64_t epoch, double begin);
-  void save_views(const data::Batch& batch);
   manifest::Model export_model();
   json training_facts() const;
 
@@ -287,7 +286,7 @@ bool Trainer::update(std::int64_t number) {
   for (std::int64_t part = 0; part < options_.accumulate; ++part) {
     const auto batch = loader_->next();
     if (!batch) core::fail(core::Exit::internal, "the plan of epoch {} ended early", number);
-    if (progress_.step == 0 && part == 0) save_views(*batch);
+    if (progress_.step == 0 && part == 0) write_views(*batch, folder_ / "views.png");
     loss += forward_backward(*batch, outcome).item<double>() / static_cast<double>(options_.accumulate);
   }
   const double lr = options_.learning_rate(peak_lr_, progress_);
@@ -334,21 +333,6 @@ void Trainer::note_stage(const std::string& stage, std::int64_t epoch, double be
   const double seconds = core::monotonic_seconds() - begin;
   timings_->write({{"type", "stage"}, {"stage", stage}, {"epoch", epoch}, {"seconds", seconds}});
   core::log_info("epoch {}: {}, {:.1f} s", epoch, stage, seconds);
-}
-
-void Trainer::save_views(const data::Batch& batch) {
-  constexpr std::int64_t most = 12;
-  std::vector<std::vector<data::Image>> rows;  // one row a view, one column an image
-  for (const auto& view : batch.views) {
-    auto& row = rows.emplace_back();
-    for (std::int64_t i = 0; i < std::min(batch.size(), most); ++i) {
-      data::Image image(view.height, view.width, view.channels);
-      const auto bytes = static_cast<std::ptrdiff_t>(image.pixels.size());
-      std::copy_n(view.pixels.begin() + i * bytes, bytes, image.pixels.begin());
-      row.push_back(std::move(image));
-    }
-  }
-  core::write_atomically(folder_ / "views.png", data::encode_png(data::contact_sheet(rows)));
 }
 
 void Trainer::epoch(std::int64_t number) {

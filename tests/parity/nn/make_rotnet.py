@@ -1,4 +1,4 @@
-"""Writes rotnet.json: what RotNet's released networks give for weights and an input made by make_backbones.py's formula (with our names).
+"""Writes rotnet.json: what RotNet's released networks give for weights and an input made by formula.py (with our names).
 Run with torch and numpy on two files of github.com/gidariss/FeatureLearningRotNet (edafaba), whose Python 2 division is made an integer's:
   python make_rotnet.py architectures/NetworkInNetwork.py architectures/AlexNet.py > rotnet.json
 """
@@ -8,25 +8,7 @@ import sys
 
 import numpy as np
 import torch
-
-
-def noise(name, count):
-    """As in make_backbones.py."""
-    h = 0x811C9DC5
-    for byte in name.encode():
-        h = (h ^ byte) * 0x01000193 & 0xFFFFFFFF
-    x = np.uint32(h) ^ (np.arange(count, dtype=np.uint32) * np.uint32(0x9E3779B1))
-    x ^= x >> np.uint32(16)
-    x *= np.uint32(0x85EBCA6B)
-    x ^= x >> np.uint32(13)
-    x *= np.uint32(0xC2B2AE35)
-    x ^= x >> np.uint32(16)
-    return x.astype(np.float64) / 2.0**32 - 0.5
-
-
-def sample(tensor):
-    flat = tensor.flatten()
-    return [float(v) for v in flat[torch.linspace(0, flat.numel() - 1, 16).long()]]
+from formula import noise, sample
 
 
 def released(path, options):

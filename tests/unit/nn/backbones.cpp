@@ -19,12 +19,6 @@ const json& fixture() {
   return document;
 }
 
-torch::Tensor values(const json& list) { return torch::tensor(list.get<std::vector<double>>(), torch::kFloat64); }
-
-void check_close(const torch::Tensor& got, const torch::Tensor& expected) {
-  CHECK(formula::largest_difference(got, expected) < 1e-4 * std::max(1.0, expected.abs().max().item<double>()));
-}
-
 std::string key_digest(const torch::nn::Module& module) {
   std::string lines;
   for (const auto& [name, tensor] : nn::named_state(module)) lines += fmt::format("{} [{}]\n", name, fmt::join(tensor.sizes(), ", "));
@@ -54,12 +48,12 @@ TEST_CASE("keys, shapes and outputs are torchvision's and timm's") {
     const auto side = expected.at("input").get<std::int64_t>();
     const torch::Tensor x = (formula::noise("input", {2, 3, side, side}) * 4).to(torch::kFloat32);
     const nn::Features features = backbone->forward(x);
-    check_close(formula::sample(features.pooled), values(expected.at("pooled")));
-    check_close(formula::sample(features.map), values(expected.at("map")));
+    formula::check_close(features.pooled, expected.at("pooled"));
+    formula::check_close(features.map, expected.at("map"));
     // The memory layout of input and filters changes the speed, not the result.
     for (auto& parameter : backbone->parameters())
       if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
-    check_close(formula::sample(backbone->forward(x.contiguous(torch::MemoryFormat::ChannelsLast)).map), values(expected.at("map")));
+    formula::check_close(backbone->forward(x.contiguous(torch::MemoryFormat::ChannelsLast)).map, expected.at("map"));
   }
 }
 
@@ -141,13 +135,13 @@ TEST_CASE("options to JSON and back; what does not fit is refused") {
 TEST_CASE("position embeddings agree with the references") {
   for (const auto& expected : fixture().at("sincos")) {
     const torch::Tensor positions = nn::sincos_positions(expected.at("dim"), expected.at("rows"), expected.at("columns"), false);
-    CHECK(formula::largest_difference(formula::sample(positions), values(expected.at("values"))) < 1e-6);
+    CHECK(formula::largest_difference(formula::sample(positions), formula::values(expected.at("values"))) < 1e-6);
   }
   const torch::Tensor native = formula::noise("positions", {1, 196, 8}).to(torch::kFloat32);
   for (const auto& expected : fixture().at("interpolation")) {
     const auto size = expected.at("size").get<std::vector<std::int64_t>>();
     const torch::Tensor resized = nn::interpolate_positions(native, 14, 14, size[0], size[1], expected.at("offset"));
-    CHECK(formula::largest_difference(formula::sample(resized), values(expected.at("values"))) < 1e-6);
+    CHECK(formula::largest_difference(formula::sample(resized), formula::values(expected.at("values"))) < 1e-6);
   }
   CHECK(torch::equal(nn::interpolate_positions(native, 14, 14, 14, 14), native));
 }

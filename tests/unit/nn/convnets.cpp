@@ -18,11 +18,6 @@ const json& fixture() {
   return document;
 }
 
-void check_close(const torch::Tensor& got, const json& expected) {
-  const torch::Tensor values = torch::tensor(expected.get<std::vector<double>>(), torch::kFloat64);
-  CHECK(formula::largest_difference(formula::sample(got), values) < 1e-4 * std::max(1.0, values.abs().max().item<double>()));
-}
-
 std::int64_t count(const std::vector<torch::Tensor>& tensors) {
   std::int64_t sum = 0;
   for (const auto& tensor : tensors) sum += tensor.numel();
@@ -50,10 +45,10 @@ TEST_CASE("NIN and AlexNet give what RotNet's released networks give, at every d
     CHECK(features.taps.size() == expected.at("taps").size());
     for (const auto& [tap, values] : expected.at("taps").items()) {
       CAPTURE(tap);
-      check_close(features.taps.at(tap), values);
+      formula::check_close(features.taps.at(tap), values);
     }
-    check_close(features.map, expected.at("map"));
-    check_close(features.pooled, expected.at("pooled"));
+    formula::check_close(features.map, expected.at("map"));
+    formula::check_close(features.pooled, expected.at("pooled"));
     const std::int64_t classifier = backbone->feature_dim() * 4 + 4;
     CHECK(count(backbone->parameters()) + classifier == expected.at("parameters").get<std::int64_t>());
   }

@@ -1,7 +1,10 @@
-// Weights and inputs by formula, the same as in parity/nn/make_backbones.py.
+// Weights and inputs by formula, the same as in parity/nn/formula.py.
 #pragma once
 
 #include "nn/state.h"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
 
 #include <cmath>
 #include <numeric>
@@ -52,6 +55,14 @@ inline torch::Tensor sample(const torch::Tensor& tensor) {
 
 inline double largest_difference(const torch::Tensor& a, const torch::Tensor& b) {
   return (a.to(torch::kFloat64) - b.to(torch::kFloat64)).abs().max().item<double>();
+}
+
+inline torch::Tensor values(const nlohmann::json& list) { return torch::tensor(list.get<std::vector<double>>(), torch::kFloat64); }
+
+/// The sample of `got` against that of a fixture.
+inline void check_close(const torch::Tensor& got, const nlohmann::json& sampled) {
+  const torch::Tensor expected = values(sampled);
+  CHECK(largest_difference(sample(got), expected) < 1e-4 * std::max(1.0, expected.abs().max().item<double>()));
 }
 
 }  // namespace formula
