@@ -1,44 +1,27 @@
 #include "data/codecs.h"
 
 #include "core/error.h"
-
-#include <dlfcn.h>
+#include "data/module.h"
 
 #include <cstdlib>
-#include <filesystem>
-#include <utility>
 
 namespace selfsight::data {
 namespace {
 
-namespace fs = std::filesystem;
 using core::Exit;
 using core::fail;
 using Decode = decltype(&selfsight_decode_other);
 
-constexpr const char* module_name = "selfsight_codecs.so";
-
-Decode open_module() {
+Decode open_codecs() {
   // OpenCV reads its limit when it is loaded.
   setenv("OPENCV_IO_MAX_IMAGE_PIXELS", std::to_string(max_pixels).c_str(), 0);
-  std::error_code ignored;
-  const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
-  std::string tried;
-  for (const fs::path& folder : {program / ".." / "lib", program, fs::path(SELFSIGHT_MODULE_FOLDER)}) {
-    const fs::path file = folder / module_name;
-    if (void* module = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL)) {
-      if (void* found = dlsym(module, "selfsight_decode_other")) return reinterpret_cast<Decode>(found);
-    }
-    const char* why = dlerror();
-    tried += fmt::format("\n  {}", why == nullptr ? file.string() : why);
-  }
-  fail(Exit::internal, "the module for image formats other than JPEG cannot be loaded:{}", tried);
+  return reinterpret_cast<Decode>(open_module("selfsight_codecs.so", "selfsight_decode_other", "image formats other than JPEG"));
 }
 
 }  // namespace
 
 void decode_other(std::span<const std::byte> bytes, std::int64_t channels, const std::string& name, Image& out) {
-  static const Decode decode = open_module();
+  static const Decode decode = open_codecs();
   thread_local Image found;
   const auto make = [](void* context, std::int64_t height, std::int64_t width, std::int64_t c) -> unsigned char* {
     if (height * width > max_pixels) return nullptr;

@@ -33,6 +33,9 @@ selfsight_import(deflate libdeflate.h deflate)
 selfsight_import(opencv_core opencv2/core.hpp opencv_core INCLUDE_SUFFIXES opencv4)
 selfsight_import(opencv_imgproc opencv2/imgproc.hpp opencv_imgproc INCLUDE_SUFFIXES opencv4)
 selfsight_import(opencv_imgcodecs opencv2/imgcodecs.hpp opencv_imgcodecs INCLUDE_SUFFIXES opencv4)
+foreach(_part avformat avcodec avutil swscale)
+  selfsight_import(${_part} lib${_part}/${_part}.h ${_part})
+endforeach()
 find_path(SELFSIGHT_VALIJSON_INCLUDE valijson/validator.hpp REQUIRED)
 
 # LibTorch from the wheel that third_party/setup unpacked. find_package(Torch) would demand a CUDA toolkit.
