@@ -7,6 +7,7 @@
 #include "data/check.h"
 #include "data/shards.h"
 #include "data/show.h"
+#include "data/source_video.h"
 #include "data/subset.h"
 #include "manifest/targets.h"
 
@@ -40,13 +41,18 @@ struct Job {
 };
 
 void describe_set(Job& job, const std::string& format) {
+  const bool videos = format == "video";
+  double frame_rate = data::usual_frame_rate;
+  if (videos) job.line.options().add("frame-rate", &frame_rate, "frames a second of folders of frames").range(0.001, 1000);
   job.describe("also write the manifest to this file");
   job.line.parse();
   job.output.check(manifest::Dataset::kind);
   const std::vector<std::string>& paths = job.line.positionals(1);
-  job.dataset = data::describe(format, paths.empty() ? manifest::fs::path() : manifest::fs::path(paths[0]));
+  const manifest::fs::path path = paths.empty() ? "" : paths[0];
+  job.dataset = videos && !path.empty() ? data::describe_videos(path, frame_rate) : data::describe(format, path);
   job.print(job.output.file());
-  for (const auto& [name, split] : job.dataset.splits) core::log_info("{}: {} images, {} classes", name, split.count, split.labels.size());
+  for (const auto& [name, split] : job.dataset.splits)
+    core::log_info("{}: {} {}, {} classes", name, split.count, videos ? "videos" : "images", split.labels.size());
 }
 
 void check(Job& job) {

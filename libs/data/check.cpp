@@ -12,29 +12,26 @@
 #include <array>
 #include <cmath>
 #include <mutex>
+#include <numeric>
 
 namespace selfsight::data {
 namespace {
 
-/// What one image adds to the report.
+/// What one sample adds to the report.
 struct Seen {
-  std::int64_t height = 0, width = 0;
+  std::int64_t height = 0, width = 0, frames = 0;
+  double seconds = 0;
   std::array<std::uint64_t, 3> sum{}, squares{};
   std::string digest, reason;
 };
 
-Seen look(const Source& source, std::int64_t index, Image& image) {
-  Seen seen;
-  try {
-    const Stored stored = source.read(index);
-    seen.digest = core::digest_of(stored.bytes);
-    decode_into(stored, source.channels(), source.name(index), image);
-  } catch (const core::Error& error) {
-    seen.reason = error.what();
-    return seen;
-  }
+// Samples that a thread takes at once.
+std::int64_t grain_of(const Source& source) { return source.has_videos() ? 1 : 16; }
+
+void add_pixels(const Image& image, Seen& seen) {
   seen.height = image.height;
   seen.width = image.width;
+  ++seen.frames;
   const auto channels = static_cast<std::size_t>(image.channels);
   for (std::size_t i = 0; i < image.pixels.size(); i += channels) {
     for (std::size_t c = 0; c < channels; ++c) {
@@ -43,6 +40,26 @@ Seen look(const Source& source, std::int64_t index, Image& image) {
       seen.squares[c] += value * value;
     }
   }
+}
+
+Seen look(const Source& source, std::int64_t index, Image& image) {
+  Seen seen;
+  try {
+    if (const std::unique_ptr<Video> video = source.video(index)) {
+      seen.digest = video->digest();
+      seen.seconds = video->time_of(video->frames());
+      std::vector<std::int64_t> all(static_cast<std::size_t>(video->frames()));
+      std::iota(all.begin(), all.end(), 0);
+      video->read(all, [&](std::int64_t /*frame*/, const Image& frame) { add_pixels(frame, seen); });
+      return seen;
+    }
+    const Stored stored = source.read(index);
+    seen.digest = core::digest_of(stored.bytes);
+    decode_into(stored, source.channels(), source.name(index), image);
+    add_pixels(image, seen);
+  } catch (const core::Error& error) {
+    seen.reason = error.what();
+  }
   return seen;
 }
 
@@ -50,7 +67,7 @@ Seen look(const Source& source, std::int64_t index, Image& image) {
 
 std::vector<BadItem> find_bad(const Source& source, int threads, const std::function<void(std::int64_t)>& advance) {
   std::vector<std::string> reasons(static_cast<std::size_t>(source.size()));
-  core::parallel_for(source.size(), 16, threads, [&](std::int64_t begin, std::int64_t end) {
+  core::parallel_for(source.size(), grain_of(source), threads, [&](std::int64_t begin, std::int64_t end) {
     thread_local Image image;
     for (std::int64_t i = begin; i < end; ++i) reasons[static_cast<std::size_t>(i)] = look(source, i, image).reason;
     advance(end - begin);
@@ -64,7 +81,7 @@ std::vector<BadItem> find_bad(const Source& source, int threads, const std::func
 CheckReport check_split(const manifest::Split& split, int threads, const std::function<void(std::int64_t)>& advance) {
   const std::shared_ptr<const Source> source = open_split(split);
   std::vector<Seen> seen(static_cast<std::size_t>(source->size()));
-  core::parallel_for(source->size(), 16, threads, [&](std::int64_t begin, std::int64_t end) {
+  core::parallel_for(source->size(), grain_of(*source), threads, [&](std::int64_t begin, std::int64_t end) {
     thread_local Image image;
     for (std::int64_t i = begin; i < end; ++i) seen[static_cast<std::size_t>(i)] = look(*source, i, image);
     advance(end - begin);
@@ -72,6 +89,7 @@ CheckReport check_split(const manifest::Split& split, int threads, const std::fu
 
   CheckReport report;
   report.channels = source->channels();
+  report.videos = source->has_videos();
   if (!split.labels.empty()) report.per_class.resize(split.labels.size());
   std::array<double, 3> sum{}, squares{};
   double pixels = 0;
@@ -91,7 +109,10 @@ CheckReport check_split(const manifest::Split& split, int threads, const std::fu
     if (const std::int64_t label = source->label(i); label >= 0 && static_cast<std::size_t>(label) < report.per_class.size()) {
       ++report.per_class[static_cast<std::size_t>(label)];
     }
-    pixels += static_cast<double>(one.height * one.width);
+    report.frames_min = first ? one.frames : std::min(report.frames_min, one.frames);
+    report.frames_max = std::max(report.frames_max, one.frames);
+    report.seconds += one.seconds;
+    pixels += static_cast<double>(one.frames * one.height * one.width);
     for (std::size_t c = 0; c < 3; ++c) {
       sum[c] += static_cast<double>(one.sum[c]);
       squares[c] += static_cast<double>(one.squares[c]);
@@ -116,13 +137,14 @@ manifest::Json CheckReport::json() const {
                         {"content", content}};
   for (const BadItem& item : bad) out["bad"].push_back({{"sample", item.sample}, {"name", item.name}, {"reason", item.reason}});
   if (!per_class.empty()) out["per-class"] = per_class;
+  if (videos) out["frames"] = {frames_min, frames_max}, out["seconds"] = seconds;
   return out;
 }
 
 std::size_t check_dataset(manifest::Dataset& dataset, std::int64_t workers) {
   std::size_t bad = 0;
   for (auto& [name, split] : dataset.splits) {
-    core::Progress progress(name, split.count, "images");
+    core::Progress progress(name, split.count, split.format == "video" ? "videos" : "images");
     std::mutex mutex;
     const int threads = workers > 0 ? static_cast<int>(workers) : core::default_threads();
     const CheckReport report = check_split(split, threads, [&](std::int64_t done) {

@@ -1,4 +1,4 @@
-// Looks at every image of a split: what cannot be decoded, and what the rest is like.
+// Looks at every image of a split, and at every frame of its videos: what cannot be decoded, and what the rest is like.
 #pragma once
 
 #include "data/loader.h"
@@ -11,11 +11,15 @@ struct CheckReport {
   std::int64_t good = 0;
   std::vector<BadItem> bad;             ///< in order of sample
   std::vector<std::int64_t> per_class;  ///< good samples of each class; empty without labels
+  bool videos = false;
+  std::int64_t frames_min = 0, frames_max = 0;  ///< of the good videos
+  double seconds = 0;                           ///< of them together
   std::int64_t height_min = 0, height_max = 0, width_min = 0, width_max = 0, channels = 0;
   std::vector<double> mean, stddev;  ///< per channel on 0..1, over the pixels of all good images
   std::string content;               ///< digest over every sample's name and bytes
 
-  /// {"good", "bad": [{"sample", "name", "reason"}], "per-class", "height": [min, max], "width": ..., "mean", "std", "content"}
+  /// {"good", "bad": [{"sample", "name", "reason"}], "per-class", "height": [min, max], "width": ..., "mean", "std", "content"}; of videos
+  /// also "frames": [min, max] and "seconds"
   [[nodiscard]] manifest::Json json() const;
 };
 

@@ -29,13 +29,6 @@ std::string small_letters(std::string text) {
   return text;
 }
 
-// In small letters, "" without one.
-std::string ending_of(const std::string& path) {
-  const std::string base = base_of(path);
-  const std::size_t dot = base.rfind('.');
-  return dot == std::string::npos ? "" : small_letters(base.substr(dot + 1));
-}
-
 // Names that mark a folder as a split, where it alone does not tell.
 bool names_a_split(const std::string& name) {
   static const std::set<std::string> known = {"train", "training", "val",       "valid",      "validation",
@@ -43,14 +36,15 @@ bool names_a_split(const std::string& name) {
   return known.contains(small_letters(name));
 }
 
-void refuse_empty_folders(const std::vector<TreeEntry>& listing, const std::vector<std::size_t>& images, const std::string& origin) {
+void refuse_empty_folders(const std::vector<TreeEntry>& listing, const std::vector<std::size_t>& images, const std::string& origin,
+                          const std::string& items) {
   std::set<std::string> used;
   for (const std::size_t i : images) {
     for (std::string folder = parent_of(listing[i].path); !folder.empty() && used.insert(folder).second;) folder = parent_of(folder);
   }
   for (const TreeEntry& entry : listing) {
     if (entry.folder && !used.contains(entry.path)) {
-      fail(Exit::bad_data, "{}: folder '{}' holds no images: remove it, or put its images back", origin, entry.path);
+      fail(Exit::bad_data, "{0}: folder '{1}' holds no {2}: remove it, or put its {2} back", origin, entry.path, items);
     }
   }
 }
@@ -75,20 +69,28 @@ std::string folder_around(const std::vector<TreeEntry>& listing, const std::vect
 
 bool is_hidden(const std::string& path) { return path.starts_with('.') || path.find("/.") != std::string::npos; }
 
-PassedOver passed_over_below(const std::vector<TreeEntry>& listing, const std::string& prefix) {
+PassedOver passed_over_below(const std::vector<TreeEntry>& listing, const std::string& prefix, const TreeItems& items) {
   PassedOver out;
   for (const TreeEntry& entry : listing)
-    if (!entry.folder && entry.path.starts_with(prefix) && !is_hidden(entry.path) && !is_image_name(entry.path))
+    if (!entry.folder && entry.path.starts_with(prefix) && !is_hidden(entry.path) && !items.is_item(entry.path))
       ++out[ending_of(entry.path)];
   return out;
 }
 
 }  // namespace
 
+std::string ending_of(const std::string& path) {
+  const std::string base = base_of(path);
+  const std::size_t dot = base.rfind('.');
+  return dot == std::string::npos ? "" : small_letters(base.substr(dot + 1));
+}
+
 bool is_image_name(const std::string& path) {
   static const std::set<std::string> known = {"jpg", "jpeg", "png", "bmp", "ppm", "pgm", "pnm", "webp", "tif", "tiff", "jp2"};
   return known.contains(ending_of(path)) && !base_of(path).starts_with('.');
 }
+
+TreeItems image_items() { return {is_image_name, "images", "jpg, jpeg, png, bmp, ppm, pgm, pnm, webp, tif, tiff, jp2"}; }
 
 std::string text_of(const PassedOver& passed_over) {
   std::vector<std::pair<std::string, std::int64_t>> order(passed_over.begin(), passed_over.end());
@@ -99,23 +101,23 @@ std::string text_of(const PassedOver& passed_over) {
   return out;
 }
 
-void warn_passed_over(const PassedOver& passed_over, const std::string& origin) {
-  if (!passed_over.empty()) core::log_warning("{}: passed over, being no images by their endings: {}", origin, text_of(passed_over));
+void warn_passed_over(const PassedOver& passed_over, const std::string& origin, const std::string& items) {
+  if (!passed_over.empty()) core::log_warning("{}: passed over, being no {} by their endings: {}", origin, items, text_of(passed_over));
 }
 
 std::string class_of(const std::string& path) { return parent_of(path); }
 
-Tree class_tree(const std::vector<TreeEntry>& listing, const std::string& single, const std::string& origin) {
+Tree class_tree(const std::vector<TreeEntry>& listing, const std::string& single, const std::string& origin, const TreeItems& items) {
   std::vector<std::size_t> images;
   for (std::size_t i = 0; i < listing.size(); ++i) {
-    if (!listing[i].folder && is_image_name(listing[i].path)) images.push_back(i);
+    if (!listing[i].folder && items.is_item(listing[i].path)) images.push_back(i);
   }
   Tree tree;
-  tree.passed_over = passed_over_below(listing, "");
+  tree.passed_over = passed_over_below(listing, "", items);
   if (images.empty())
-    fail(Exit::bad_data, "{}: no images (files ending in jpg, jpeg, png, bmp, ppm, pgm, pnm, webp, tif, tiff, jp2){}", origin,
+    fail(Exit::bad_data, "{}: no {} (files ending in {}){}", origin, items.name, items.endings,
          tree.passed_over.empty() ? "" : "; there are: " + text_of(tree.passed_over));
-  refuse_empty_folders(listing, images, origin);
+  refuse_empty_folders(listing, images, origin, items.name);
   std::sort(images.begin(), images.end(), [&](std::size_t a, std::size_t b) { return listing[a].path < listing[b].path; });
 
   const std::string around = folder_around(listing, images);
@@ -124,8 +126,8 @@ Tree class_tree(const std::vector<TreeEntry>& listing, const std::string& single
   const auto kind = [&](std::size_t i) { return std::min<std::size_t>(depth_of(inside(i)), 3); };
   for (const std::size_t i : images) {
     if (kind(i) != kind(images.front())) {
-      fail(Exit::bad_data, "{}: '{}' and '{}' lie at different depths: images must be in split/class/, in class/, or all side by side",
-           origin, listing[images.front()].path, listing[i].path);
+      fail(Exit::bad_data, "{}: '{}' and '{}' lie at different depths: {} must be in split/class/, in class/, or all side by side", origin,
+           listing[images.front()].path, listing[i].path, items.name);
     }
   }
   const auto top = [&](std::size_t i) { return inside(i).substr(0, inside(i).find('/')); };
@@ -142,7 +144,7 @@ Tree class_tree(const std::vector<TreeEntry>& listing, const std::string& single
   }
   for (auto& [name, split] : splits) {
     split.name = name;
-    split.passed_over = passed_over_below(listing, split.prefix);
+    split.passed_over = passed_over_below(listing, split.prefix, items);
     tree.splits.push_back(std::move(split));
   }
   tree.classes.assign(classes.begin(), classes.end());

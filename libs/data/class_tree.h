@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -11,13 +12,15 @@ namespace selfsight::data {
 
 /// By its ending: jpg, jpeg, png, bmp, ppm, pgm, pnm, webp, tif, tiff, jp2 in any case. Hidden files (".x.jpg") are none.
 bool is_image_name(const std::string& path);
+/// The ending in small letters, without its dot; "" without one.
+std::string ending_of(const std::string& path);
 
 struct TreeEntry {
   std::string path;  ///< relative, with '/' between the parts
   bool folder = false;
 };
 
-/// Files that are no images, counted by their endings in small letters ("heic"; "" without one). Hidden files are not counted.
+/// Files that are no items, counted by their endings in small letters ("heic"; "" without one). Hidden files are not counted.
 using PassedOver = std::map<std::string, std::int64_t>;
 
 struct TreeSplit {
@@ -33,16 +36,25 @@ struct Tree {
   PassedOver passed_over;            ///< in the whole listing
 };
 
+/// What a tree is made of.
+struct TreeItems {
+  std::function<bool(const std::string& path)> is_item;
+  std::string name;     ///< "images"
+  std::string endings;  ///< "jpg, png", for messages
+};
+TreeItems image_items();
+
 /// Finds splits and classes. A class may be a nested folder ("greek/alpha"). A folder around all images is looked through where the
 /// folders in it are called as splits are ("photos/train/cat/1.jpg"). Files that are no images are passed over and counted. `single`
 /// names the split when the folders do not. Errors (bad_data, naming `origin` and the folder): no images; a folder without
 /// images; images at depths that do not fit together.
-Tree class_tree(const std::vector<TreeEntry>& listing, const std::string& single, const std::string& origin);
+Tree class_tree(const std::vector<TreeEntry>& listing, const std::string& single, const std::string& origin,
+                const TreeItems& items = image_items());
 
 /// "10 .heic, 2 .txt, 1 without an ending", the most first.
 std::string text_of(const PassedOver& passed_over);
 /// One warning for a data set with such files; nothing without.
-void warn_passed_over(const PassedOver& passed_over, const std::string& origin);
+void warn_passed_over(const PassedOver& passed_over, const std::string& origin, const std::string& items = "images");
 
 /// The class part of a path below a split's prefix: "cat" of "cat/1.jpg", "" of "1.jpg".
 std::string class_of(const std::string& path);

@@ -23,6 +23,8 @@ class Subset final : public Source {
   [[nodiscard]] std::string name(std::int64_t index) const override { return whole_->name(at(index)); }
   [[nodiscard]] Stored read(std::int64_t index) const override { return whole_->read(at(index)); }
   [[nodiscard]] std::int64_t channels() const override { return whole_->channels(); }
+  [[nodiscard]] bool has_videos() const override { return whole_->has_videos(); }
+  [[nodiscard]] std::unique_ptr<Video> video(std::int64_t index) const override { return whole_->video(at(index)); }
 
  private:
   [[nodiscard]] std::int64_t at(std::int64_t index) const { return indices_.at(static_cast<std::size_t>(index)); }

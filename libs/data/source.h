@@ -2,6 +2,7 @@
 #pragma once
 
 #include "data/image.h"
+#include "data/video.h"
 #include "manifest/manifest.h"
 
 #include <memory>
@@ -22,9 +23,13 @@ class Source {
   [[nodiscard]] virtual Stored read(std::int64_t index) const = 0;
   /// Channels that all images are decoded to: 1 for grey sets, 3 otherwise.
   [[nodiscard]] virtual std::int64_t channels() const { return 3; }
+  /// Whether the samples are videos. Then read() gives the frame in the middle, and video() all of them.
+  [[nodiscard]] virtual bool has_videos() const { return false; }
+  /// Opens a sample for one thread; null where has_videos() is false. Errors: those of read().
+  [[nodiscard]] virtual std::unique_ptr<Video> video(std::int64_t /*index*/) const { return nullptr; }
 };
 
-/// Registered by each format's own file under its name ("idx", "cifar-bin", "folder", "tar-folders", "shards", "jsonl"), as
+/// Registered by each format's own file under its name ("idx", "cifar-bin", "folder", "tar-folders", "shards", "jsonl", "video"), as
 /// core::Registry<SourceFormat>: how to open a split, and how `ssl-data FORMAT PATH` recognises and describes one.
 struct SourceFormat {
   std::string summary;  ///< one line for the help

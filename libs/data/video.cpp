@@ -69,7 +69,7 @@ class VideoFile final : public Video {
     check_numbers(frames);
     naming(file_, [&] {
       if (!decoder_) decoder_ = open_decoder(file_, index_.get());
-      for (Run& run : runs_for(*index_, frames)) {
+      for (DecodeRun& run : runs_for(*index_, frames)) {
         run.wanted = decode(run, sink);
         // A key that does not keep what it promises (a picture that is refreshed bit by bit): from the start, then.
         if (!run.wanted.empty() && run.from.packet > 0) {
@@ -84,7 +84,7 @@ class VideoFile final : public Video {
   }
 
  private:
-  std::vector<std::int64_t> decode(const Run& run, const FrameSink& sink) {
+  std::vector<std::int64_t> decode(const DecodeRun& run, const FrameSink& sink) {
     if (index_->orientation == 1) return decoder_->decode(*index_, run, sink);
     return decoder_->decode(*index_, run, [&](std::int64_t frame, const Image& image) {
       Image upright = image;
@@ -107,9 +107,12 @@ class VideoFile final : public Video {
 }  // namespace
 
 nlohmann::json VideoFacts::json() const {
-  return {{"frames", frames},   {"rate", fmt::format("{}/{}", rate.numerator, rate.denominator)},
-          {"seconds", seconds}, {"height", height},
-          {"width", width},     {"codec", codec}};
+  return {{"frames", frames},
+          {"rate", fmt::format("{}/{}", rate.numerator, rate.denominator)},
+          {"seconds", std::round(seconds * 1e6) / 1e6},
+          {"height", height},
+          {"width", width},
+          {"codec", codec}};
 }
 
 void Video::check_numbers(std::span<const std::int64_t> wanted) const {

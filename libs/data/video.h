@@ -2,16 +2,20 @@
 #pragma once
 
 #include "data/image.h"
-#include "data/video_index.h"
+#include "data/rational.h"
 
 #include <nlohmann/json_fwd.hpp>
 
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <span>
+#include <string>
 #include <vector>
 
 namespace selfsight::data {
+
+struct VideoIndex;
 
 struct VideoFacts {
   std::int64_t frames = 0;

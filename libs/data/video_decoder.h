@@ -19,7 +19,7 @@ class VideoDecoder {
   /// Decodes one stretch and gives each picture that is wanted (RGB, as stored) with its frame number; the image is lent for the call.
   /// Returns the packets among `run.wanted` whose pictures did not come out, because a packet on the way is damaged (then fault() says how)
   /// or for reasons unknown.
-  virtual std::vector<std::int64_t> decode(const VideoIndex& index, const Run& run,
+  virtual std::vector<std::int64_t> decode(const VideoIndex& index, const DecodeRun& run,
                                            const std::function<void(std::int64_t frame, const Image&)>& sink) = 0;
   [[nodiscard]] virtual const std::string& fault() const = 0;
 };

@@ -4,6 +4,7 @@
 #include "core/files.h"
 #include "data/class_tree.h"
 #include "data/video.h"
+#include "data/video_index.h"
 
 #include <algorithm>
 #include <cctype>

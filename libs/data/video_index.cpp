@@ -10,7 +10,7 @@ namespace {
 constexpr std::int64_t farthest = 64;
 
 // Numbers of all packets by the time they are shown at.
-std::vector<std::int64_t> by_time(const std::vector<Packet>& packets) {
+std::vector<std::int64_t> by_time(const std::vector<VideoPacket>& packets) {
   std::vector<std::int64_t> order(packets.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
@@ -32,7 +32,7 @@ std::int64_t reorder_of(const std::vector<std::int32_t>& frame_of) {
 }
 
 // The times of the frames from 0 on: the packets' own, a few that do not rise put right, else by the rate.
-void set_times(VideoIndex& index, const std::vector<Packet>& packets) {
+void set_times(VideoIndex& index, const std::vector<VideoPacket>& packets) {
   const auto count = index.packet_of.size();
   std::vector<std::int64_t> times;
   std::size_t odd = 0;
@@ -63,10 +63,10 @@ void set_times(VideoIndex& index, const std::vector<Packet>& packets) {
   if (divisor > 1) index.rate = {index.rate.numerator / divisor, index.rate.denominator / divisor};
 }
 
-void set_seek_points(VideoIndex& index, const std::vector<Packet>& packets) {
+void set_seek_points(VideoIndex& index, const std::vector<VideoPacket>& packets) {
   index.seek_points.push_back({.position = packets.empty() ? -1 : packets.front().position});
   for (std::size_t i = 1; i < packets.size(); ++i) {
-    const Packet& packet = packets[i];
+    const VideoPacket& packet = packets[i];
     if (!packet.key || packet.position < 0 || index.frame_of[i] < index.seek_points.back().frame) continue;
     SeekPoint point{static_cast<std::int64_t>(i), index.frame_of[i], packet.position, {}};
     if (packet.shown) point.times.push_back(*packet.shown);
@@ -93,9 +93,9 @@ VideoIndex index_in_order(const VideoStream& stream, const std::vector<std::int6
 }  // namespace
 
 bool tells_frames(const VideoStream& stream) {
-  const std::vector<Packet>& packets = stream.packets;
+  const std::vector<VideoPacket>& packets = stream.packets;
   if (stream.doubtful || packets.empty() || !packets.front().key) return false;
-  for (const Packet& packet : packets)
+  for (const VideoPacket& packet : packets)
     if (!packet.shown || packet.position < 0) return false;
   const std::vector<std::int64_t> order = by_time(packets);
   for (std::size_t i = 0; i < order.size(); ++i) {
@@ -128,8 +128,8 @@ VideoIndex make_index(const VideoStream& stream, const std::vector<std::int64_t>
   return index;
 }
 
-std::vector<Run> runs_for(const VideoIndex& index, std::span<const std::int64_t> frames) {
-  std::vector<Run> runs;
+std::vector<DecodeRun> runs_for(const VideoIndex& index, std::span<const std::int64_t> frames) {
+  std::vector<DecodeRun> runs;
   for (const std::int64_t frame : frames) {
     const std::int64_t packet = index.packet_of[static_cast<std::size_t>(frame)];
     // Pictures that are shown before a key but lie behind it in the file need what is before it.
@@ -141,7 +141,7 @@ std::vector<Run> runs_for(const VideoIndex& index, std::span<const std::int64_t>
     runs.back().last = std::max(runs.back().last, packet);
     runs.back().wanted.push_back(packet);
   }
-  for (Run& run : runs) std::sort(run.wanted.begin(), run.wanted.end());
+  for (DecodeRun& run : runs) std::sort(run.wanted.begin(), run.wanted.end());
   return runs;
 }
 

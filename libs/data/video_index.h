@@ -1,6 +1,8 @@
 // Where the pictures of a video file lie, in the order in which they are shown: what it takes to decode single frames. No decoder here.
 #pragma once
 
+#include "data/rational.h"
+
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -9,18 +11,12 @@
 
 namespace selfsight::data {
 
-/// A number as a fraction, frames a second for one: 30000 / 1001.
-struct Rational {
-  std::int64_t numerator = 0, denominator = 1;
-  [[nodiscard]] double value() const { return static_cast<double>(numerator) / static_cast<double>(denominator); }
-};
-
 /// The most frames that a video may have, 2^22 (39 hours of 30 a second), and the most pixels in one of them, 2^26.
 inline constexpr std::int64_t max_video_frames = std::int64_t{1} << 22;
 inline constexpr std::int64_t max_frame_pixels = std::int64_t{1} << 26;
 
 /// One packet of the video stream. A packet holds one picture, as a rule.
-struct Packet {
+struct VideoPacket {
   std::int64_t position = -1;                  ///< in the file, in bytes; -1: not known
   std::optional<std::int64_t> shown, decoded;  ///< when its picture is to be shown and decoded, in ticks
   std::int64_t length = 0;                     ///< how long it is shown, in ticks; 0: not known
@@ -38,7 +34,7 @@ struct VideoStream {
   std::int64_t reorder = 0;            ///< pictures that the decoder has to hold back, as far as known
   /// The packets do not tell how many frames come out (packed B-frames, hidden pictures, fields).
   bool doubtful = false;
-  std::vector<Packet> packets;  ///< in the order of the file, which is that of decoding
+  std::vector<VideoPacket> packets;  ///< in the order of the file, which is that of decoding
 };
 
 /// A place where decoding can begin.
@@ -71,12 +67,12 @@ VideoIndex make_index(const VideoStream& stream);
 VideoIndex make_index(const VideoStream& stream, const std::vector<std::int64_t>& shown);
 
 /// One stretch of decoding: from a seek point to packet `last`, for the pictures of packets `wanted` (rising).
-struct Run {
+struct DecodeRun {
   SeekPoint from;
   std::int64_t last = 0;
   std::vector<std::int64_t> wanted;
 };
 /// The stretches that give `frames` (rising, each once): no picture is decoded twice, and none behind the last one wanted of its group.
-std::vector<Run> runs_for(const VideoIndex& index, std::span<const std::int64_t> frames);
+std::vector<DecodeRun> runs_for(const VideoIndex& index, std::span<const std::int64_t> frames);
 
 }  // namespace selfsight::data

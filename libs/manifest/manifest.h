@@ -43,7 +43,7 @@ struct Envelope {
 
 /// One named part of a data set.
 struct Split {
-  std::string format;                 ///< a registered source: "idx", "cifar-bin", "folder", "tar-folders", "shards", "jsonl"
+  std::string format;                 ///< a registered source: "idx", "cifar-bin", "folder", "tar-folders", "shards", "jsonl", "video"
   fs::path root;                      ///< file or folder
   std::map<std::string, File> files;  ///< further files by role ("images", "labels", "index")
   std::int64_t count = 0;

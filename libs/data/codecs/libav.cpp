@@ -153,10 +153,10 @@ class Libav final : public VideoDecoder {
       // As FFmpeg's own filter for packed B-frames tells them: a picture that only says "as before" has less than 20 bytes.
       constexpr int least_mpeg4 = 20;
       out.doubtful = out.doubtful || from.size == 0 || (parameters.codec_id == AV_CODEC_ID_MPEG4 && from.size < least_mpeg4);
-      Packet packet{.position = from.pos,
-                    .length = from.duration,
-                    .key = (from.flags & AV_PKT_FLAG_KEY) != 0,
-                    .hidden = (from.flags & AV_PKT_FLAG_DISCARD) != 0};
+      VideoPacket packet{.position = from.pos,
+                         .length = from.duration,
+                         .key = (from.flags & AV_PKT_FLAG_KEY) != 0,
+                         .hidden = (from.flags & AV_PKT_FLAG_DISCARD) != 0};
       packet.shown = time_of(from.pts);
       packet.decoded = time_of(from.dts);
       out.packets.push_back(packet);
@@ -186,7 +186,7 @@ class Libav final : public VideoDecoder {
     return order;
   }
 
-  std::vector<std::int64_t> decode(const VideoIndex& index, const Run& run,
+  std::vector<std::int64_t> decode(const VideoIndex& index, const DecodeRun& run,
                                    const std::function<void(std::int64_t frame, const Image&)>& sink) override {
     fault_.clear();
     go_to(index, run.from);

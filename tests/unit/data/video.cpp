@@ -2,6 +2,7 @@
 #include "data/video.h"
 
 #include "core/rng.h"
+#include "data/video_index.h"
 #include "unit/data/support.h"
 
 #include <algorithm>
@@ -127,7 +128,8 @@ TEST_CASE("only what leads to a frame that is wanted is decoded") {
   CHECK(index.reorder == 1);
   const auto text = [&](const Numbers& frames) {
     std::string out;
-    for (const Run& run : runs_for(index, frames)) out += fmt::format("{}-{}: {}; ", run.from.packet, run.last, fmt::join(run.wanted, " "));
+    for (const DecodeRun& run : runs_for(index, frames))
+      out += fmt::format("{}-{}: {}; ", run.from.packet, run.last, fmt::join(run.wanted, " "));
     return out;
   };
   CHECK(text({2}) == "0-3: 3; ");
