@@ -22,6 +22,7 @@ enum class Stream : std::uint32_t {
   eval = 7,
   replace = 8,
   epoch = 9,
+  clip = 10,
   test = 99
 };
 

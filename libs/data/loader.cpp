@@ -4,6 +4,7 @@
 #include "core/progress.h"
 #include "core/registry.h"
 #include "core/threads.h"
+#include "data/clip_views.h"
 
 #include <algorithm>
 #include <condition_variable>
@@ -75,6 +76,13 @@ struct Unusable {
   BadItem item;
 };
 
+// Throws what an error says of a sample; one that is none of the sample's goes on.
+[[noreturn]] void refuse_sample(const Source& from, std::int64_t sample, std::int32_t index, const core::Error& error) {
+  if (error.exit() != Exit::bad_data && error.exit() != Exit::no_input && error.exit() != Exit::io) throw error;
+  const std::string name = from.name(sample), what = error.what();
+  throw Unusable{{sample, index, name, what.starts_with(": ") ? name + what : what}};
+}
+
 }  // namespace
 
 void LoaderOptions::describe(core::Options& options) {
@@ -109,6 +117,8 @@ struct Loader::State {
   void make(const Epoch& current, Making& making, std::int64_t place, Scratch& scratch);
   void make_views(const Epoch& current, Making& making, std::int64_t place, const Draw& keys, std::int64_t sample, std::int64_t mate,
                   Scratch& scratch);
+  void make_clips(std::int64_t sample, const std::vector<std::size_t>& which, const Draw& keys, std::size_t place, Batch& batch,
+                  Scratch& scratch) const;
   void load(std::int64_t sample, std::int32_t source, Image& image, Scratch& scratch) const;
   void note(Making& making, BadItem item);
   void repeat_good_places(Making& making) const;
@@ -128,6 +138,9 @@ Loader::Loader(std::vector<std::shared_ptr<const Source>> sources, std::vector<V
   for (const auto& source : s.sources) {
     s.channels = std::max(s.channels, source->channels());
     s.items += source->size();
+    for (const ViewSpec& view : s.views)
+      if (view.clip.frames > 1 && !source->has_videos())
+        fail(Exit::bad_data, "views of {} frames need videos, and the data set holds still images", view.clip.frames);
   }
   s.ring = std::make_shared<Ring>(static_cast<std::size_t>(options.prefetch) + 1);
   const std::int64_t workers = options.workers > 0 ? options.workers : core::default_threads();
@@ -234,7 +247,9 @@ void Loader::State::lay_out(Batch& batch, std::int64_t count) const {
     view.count = count;
     view.height = view.width = views[v].recipe.size;
     view.channels = channels;
-    view.pixels.resize(static_cast<std::size_t>(count * view.height * view.width * channels));
+    view.frames = views[v].clip.frames;
+    view.pixels.resize(places * view.sample_bytes());
+    view.shown.assign(places * static_cast<std::size_t>(view.frames), 0);
     view.geometry.resize(places);
   }
 }
@@ -312,9 +327,25 @@ void Loader::State::load(std::int64_t sample, std::int32_t index, Image& image, 
     scratch.times.decode += decoded - read;
     ++scratch.times.images;
   } catch (const core::Error& error) {
-    if (error.exit() != Exit::bad_data && error.exit() != Exit::no_input && error.exit() != Exit::io) throw;
-    const std::string name = from.name(sample), what = error.what();
-    throw Unusable{{sample, index, name, what.starts_with(": ") ? name + what : what}};
+    refuse_sample(from, sample, index, error);
+  }
+}
+
+// The views of one video, see clip_views.h.
+void Loader::State::make_clips(std::int64_t sample, const std::vector<std::size_t>& which, const Draw& keys, std::size_t place,
+                               Batch& batch, Scratch& scratch) const {
+  const auto rng = [&](core::Stream use, std::size_t v) {
+    return core::Rng(seed, use, static_cast<std::uint64_t>(batch.epoch), static_cast<std::uint64_t>(keys.sample),
+                     v | static_cast<std::uint64_t>(keys.source) << 16 | static_cast<std::uint64_t>(keys.repeat) << 32);
+  };
+  const Source& from = source(keys.source);
+  try {
+    const double begin = core::monotonic_seconds();
+    const std::unique_ptr<Video> video = from.video(sample);
+    scratch.times.read += core::monotonic_seconds() - begin;
+    make_clip_views(*video, views, which, keys.repeat, rng, batch, place, scratch.times);
+  } catch (const core::Error& error) {
+    refuse_sample(from, sample, keys.source, error);
   }
 }
 
@@ -368,6 +399,13 @@ void Loader::State::make_views(const Epoch& current, Making& making, std::int64_
   batch.mates[at] = mate;
   batch.sources[at] = keys.source;
   batch.labels[at] = source(keys.source).label(sample);
+  if (source(keys.source).has_videos()) {
+    std::vector<std::size_t> of_sample, of_mate;
+    for (std::size_t v = 0; v < views.size(); ++v) (views[v].of_mate && mate >= 0 ? of_mate : of_sample).push_back(v);
+    if (!of_sample.empty()) make_clips(sample, of_sample, keys, at, batch, scratch);
+    if (!of_mate.empty()) make_clips(mate, of_mate, keys, at, batch, scratch);
+    return;
+  }
   load(sample, keys.source, scratch.image, scratch);
   const bool mates = mate >= 0 && std::any_of(views.begin(), views.end(), [](const ViewSpec& view) { return view.of_mate; });
   if (mates) load(mate, keys.source, scratch.mate, scratch);
@@ -401,8 +439,10 @@ void Loader::State::repeat_good_places(Making& making) const {
     batch.labels[to] = batch.labels[from];
     batch.sources[to] = batch.sources[from];
     for (ViewBatch& view : batch.views) {
-      const auto bytes = static_cast<std::size_t>(view.height * view.width * view.channels);
+      const std::size_t bytes = view.sample_bytes(), frames = static_cast<std::size_t>(view.frames);
       std::memcpy(view.pixels.data() + to * bytes, view.pixels.data() + from * bytes, bytes);
+      std::copy_n(view.shown.begin() + static_cast<std::ptrdiff_t>(from * frames), frames,
+                  view.shown.begin() + static_cast<std::ptrdiff_t>(to * frames));
       view.geometry[to] = view.geometry[from];
     }
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/options.h"
+#include "data/clip.h"
 #include "data/plan.h"
 #include "data/source.h"
 #include "data/view.h"
@@ -16,8 +17,12 @@ namespace selfsight::data {
 /// One view of every sample in a batch.
 struct ViewBatch {
   std::int64_t count = 0, height = 0, width = 0, channels = 0;
-  std::vector<std::uint8_t> pixels;  ///< count x height x width x channels
-  std::vector<Geometry> geometry;    ///< one a sample
+  std::vector<std::uint8_t> pixels;  ///< count x height x width x channels; of clips count x frames x height x width x channels
+  std::vector<Geometry> geometry;    ///< one a sample: all frames of a clip are cut and changed alike
+  std::int64_t frames = 1;           ///< of a clip
+  std::vector<std::int64_t> shown;   ///< count x frames: number of each frame in its video; 0 for still images
+  /// Bytes of one sample.
+  [[nodiscard]] std::size_t sample_bytes() const { return static_cast<std::size_t>(frames * height * width * channels); }
 };
 
 struct Batch {
@@ -34,6 +39,7 @@ struct Batch {
 struct ViewSpec {
   Recipe recipe;
   bool of_mate = false;  ///< made from Draw::mate instead of Draw::sample
+  ClipRecipe clip;       ///< of videos; "spaced" takes the clip Draw::repeat (modulo its clips)
 };
 
 struct LoaderOptions {
