@@ -73,13 +73,13 @@ PassedOver passed_over_below(const std::vector<TreeEntry>& listing, const std::s
   PassedOver out;
   for (const TreeEntry& entry : listing)
     if (!entry.folder && entry.path.starts_with(prefix) && !is_hidden(entry.path) && !items.is_item(entry.path))
-      ++out[ending_of(entry.path)];
+      ++out[file_ending(entry.path)];
   return out;
 }
 
 }  // namespace
 
-std::string ending_of(const std::string& path) {
+std::string file_ending(const std::string& path) {
   const std::string base = base_of(path);
   const std::size_t dot = base.rfind('.');
   return dot == std::string::npos ? "" : small_letters(base.substr(dot + 1));
@@ -87,7 +87,7 @@ std::string ending_of(const std::string& path) {
 
 bool is_image_name(const std::string& path) {
   static const std::set<std::string> known = {"jpg", "jpeg", "png", "bmp", "ppm", "pgm", "pnm", "webp", "tif", "tiff", "jp2"};
-  return known.contains(ending_of(path)) && !base_of(path).starts_with('.');
+  return known.contains(file_ending(path)) && !base_of(path).starts_with('.');
 }
 
 TreeItems image_items() { return {is_image_name, "images", "jpg, jpeg, png, bmp, ppm, pgm, pnm, webp, tif, tiff, jp2"}; }

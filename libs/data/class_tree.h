@@ -13,7 +13,7 @@ namespace selfsight::data {
 /// By its ending: jpg, jpeg, png, bmp, ppm, pgm, pnm, webp, tif, tiff, jp2 in any case. Hidden files (".x.jpg") are none.
 bool is_image_name(const std::string& path);
 /// The ending in small letters, without its dot; "" without one.
-std::string ending_of(const std::string& path);
+std::string file_ending(const std::string& path);
 
 struct TreeEntry {
   std::string path;  ///< relative, with '/' between the parts

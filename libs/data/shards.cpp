@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <fstream>
 #include <memory>
 
@@ -136,6 +137,9 @@ manifest::Split write_split(const std::string& name, const manifest::Split& from
 
 manifest::Dataset write_shards(const manifest::Dataset& dataset, const fs::path& folder, std::int64_t shard_bytes,
                                const std::function<void()>& advance) {
+  for (const auto& [name, split] : dataset.splits)
+    if (std::find(split.fields.begin(), split.fields.end(), "video") != split.fields.end())
+      fail(Exit::usage, "split '{}' holds videos, and videos are not put into shards: they are read where they lie", name);
   const fs::path target = fs::absolute(folder).lexically_normal();
   if (fs::exists(target)) fail(Exit::cannot_create, "{}: exists already: shards are written into a new folder", folder.string());
   manifest::Dataset out = dataset;

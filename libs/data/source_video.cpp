@@ -31,7 +31,7 @@ constexpr std::int64_t most_listed = 1000;  // videos whose facts a manifest has
 bool is_video_name(const std::string& path) {
   static const std::set<std::string> known = {"mp4",  "m4v", "mov", "avi", "mkv", "webm",  "mpg",  "mpeg", "ts",
                                               "m2ts", "wmv", "flv", "ogv", "3gp", "mjpeg", "h264", "y4m",  "gif"};
-  return known.contains(ending_of(path)) && !fs::path(path).filename().string().starts_with('.');
+  return known.contains(file_ending(path)) && !fs::path(path).filename().string().starts_with('.');
 }
 
 Rational as_rational(double rate) {

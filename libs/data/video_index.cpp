@@ -64,11 +64,13 @@ void set_times(VideoIndex& index, const std::vector<VideoPacket>& packets) {
 }
 
 void set_seek_points(VideoIndex& index, const std::vector<VideoPacket>& packets) {
-  index.seek_points.push_back({.position = packets.empty() ? -1 : packets.front().position});
+  index.seek_points.emplace_back();
+  if (!packets.empty())
+    index.seek_points.front().position = packets.front().position, index.seek_points.front().size = packets.front().size;
   for (std::size_t i = 1; i < packets.size(); ++i) {
     const VideoPacket& packet = packets[i];
     if (!packet.key || packet.position < 0 || index.frame_of[i] < index.seek_points.back().frame) continue;
-    SeekPoint point{static_cast<std::int64_t>(i), index.frame_of[i], packet.position, {}};
+    SeekPoint point{static_cast<std::int64_t>(i), index.frame_of[i], packet.position, packet.size, {}};
     if (packet.shown) point.times.push_back(*packet.shown);
     if (packet.decoded && packet.decoded != packet.shown) point.times.push_back(*packet.decoded);
     if (!point.times.empty()) index.seek_points.push_back(std::move(point));

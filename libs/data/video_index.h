@@ -17,7 +17,7 @@ inline constexpr std::int64_t max_frame_pixels = std::int64_t{1} << 26;
 
 /// One packet of the video stream. A packet holds one picture, as a rule.
 struct VideoPacket {
-  std::int64_t position = -1;                  ///< in the file, in bytes; -1: not known
+  std::int64_t position = -1, size = 0;        ///< where it begins in the file, -1: not known, and its length, in bytes
   std::optional<std::int64_t> shown, decoded;  ///< when its picture is to be shown and decoded, in ticks
   std::int64_t length = 0;                     ///< how long it is shown, in ticks; 0: not known
   bool key = false;                            ///< decoding can begin here
@@ -39,9 +39,9 @@ struct VideoStream {
 
 /// A place where decoding can begin.
 struct SeekPoint {
-  std::int64_t packet = 0, frame = 0;  ///< number of the packet, and of the first frame that can be decoded from here
-  std::int64_t position = -1;          ///< of the packet in the file
-  std::vector<std::int64_t> times;     ///< in ticks, to seek by; the first is tried first
+  std::int64_t packet = 0, frame = 0;    ///< number of the packet, and of the first frame that can be decoded from here
+  std::int64_t position = -1, size = 0;  ///< of the packet, which is known by them
+  std::vector<std::int64_t> times;       ///< in ticks, to seek by; the first is tried first
 };
 
 struct VideoIndex {
@@ -56,6 +56,7 @@ struct VideoIndex {
   std::vector<std::int32_t> frame_of;   ///< of every packet: its frame; of one without, the frame that would be next
   std::vector<SeekPoint> seek_points;   ///< rising in both numbers; the first is the start of the file
   [[nodiscard]] std::int64_t frames() const { return static_cast<std::int64_t>(packet_of.size()); }
+  [[nodiscard]] std::int64_t packets() const { return static_cast<std::int64_t>(frame_of.size()); }
 };
 
 /// Whether the packets alone tell frames and order: each has one picture and a time of its own, near its place in the file, and the first

@@ -57,6 +57,9 @@ void check(int code, const char* what) {
   if (code < 0) throw std::runtime_error(std::string(what) + ": " + reason_of(code));
 }
 
+/// More packets than any decoder holds back.
+constexpr std::int64_t held_back = 32;
+
 /// Containers of video only: no play lists, which would open other files, and no still images.
 constexpr const char* containers =
     "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpegts,mpeg,flv,asf,ogg,h264,hevc,m4v,mpegvideo,ivf,yuv4mpegpipe,mjpeg,gif,nut,dv,mxf";
@@ -154,6 +157,7 @@ class Libav final : public VideoDecoder {
       constexpr int least_mpeg4 = 20;
       out.doubtful = out.doubtful || from.size == 0 || (parameters.codec_id == AV_CODEC_ID_MPEG4 && from.size < least_mpeg4);
       VideoPacket packet{.position = from.pos,
+                         .size = from.size,
                          .length = from.duration,
                          .key = (from.flags & AV_PKT_FLAG_KEY) != 0,
                          .hidden = (from.flags & AV_PKT_FLAG_DISCARD) != 0};
@@ -169,7 +173,8 @@ class Libav final : public VideoDecoder {
   }
 
   std::vector<std::int64_t> shown_packets() override {
-    rewind();
+    if (next_ > 0) open();
+    numbered_ = true;
     std::vector<std::int64_t> order;
     std::vector<bool> seen;
     const auto note = [&](const AVFrame& frame) {
@@ -193,8 +198,7 @@ class Libav final : public VideoDecoder {
     std::vector<std::int64_t> left = run.wanted;
     // Pictures shown before the key need others from before it: they are not wanted here, and what is wrong with them says nothing.
     const auto counts = [&](std::int64_t packet) {
-      return packet >= 0 && packet < static_cast<std::int64_t>(index.frame_of.size()) &&
-             index.frame_of[static_cast<std::size_t>(packet)] >= run.from.frame;
+      return packet >= 0 && packet <= run.last && index.frame_of[static_cast<std::size_t>(packet)] >= run.from.frame;
     };
     const auto take = [&](const AVFrame& frame) {
       if (!fault_.empty()) return;
@@ -213,7 +217,9 @@ class Libav final : public VideoDecoder {
       left.erase(wanted);
       sink(index.frame_of[static_cast<std::size_t>(frame.pts)], image_);
     };
-    while (fault_.empty() && next_ <= run.last) {
+    // A decoder that is told of the end gives what it holds back; but not always all of it, at the start of a stream that was cut.
+    const std::int64_t last = index.regular ? run.last : std::min(run.last + held_back, index.packets() - 1);
+    while (fault_.empty() && !left.empty() && next_ <= last) {
       if (!read()) {
         fault_ = "the file ends before it";
         break;
@@ -313,11 +319,6 @@ class Libav final : public VideoDecoder {
     }
   }
 
-  void rewind() {
-    if (next_ > 0 || held_) open();
-    numbered_ = true;
-  }
-
   bool skip_to(std::int64_t packet) {
     while (next_ < packet)
       if (!read()) return false;
@@ -333,7 +334,11 @@ class Libav final : public VideoDecoder {
       skip_to(point.packet);
       return;
     }
-    rewind();
+    // From the start all is to be as it was when the file was looked through, and flushing leaves traces in some decoders.
+    if (next_ > 0 || held_) {
+      open();
+      open_decoder(&index);
+    }
     skip_to(point.packet);
   }
 
@@ -344,7 +349,8 @@ class Libav final : public VideoDecoder {
     while (fetch() && packet_->pos <= point.position) {
       const auto found = std::lower_bound(index.seek_points.begin(), index.seek_points.end(), packet_->pos,
                                           [](const SeekPoint& one, std::int64_t position) { return one.position < position; });
-      if (found == index.seek_points.end() || found->position != packet_->pos) continue;
+      // The rest of a packet that was cut in two by the seek has its position, but not its size.
+      if (found == index.seek_points.end() || found->position != packet_->pos || found->size != packet_->size) continue;
       next_ = found->packet;
       held_ = true;
       return true;
