@@ -13,9 +13,11 @@ x264="-c:v libx264 -preset slow -crf 30 -bf 3 -g 12 -x264-params threads=1:scene
   make -f lavfi -i "$(bars 40),settb=1/25,setpts='N+floor(N/3)'" -fps_mode passthrough -enc_time_base 1/25 -video_track_timescale 100 $x264 varying-rate.mp4
   make -f lavfi -i "$(bars 40)" $x264 stream.h264
   make -f lavfi -i "$(bars 40)" $x264 transport.ts
+  make -f lavfi -i "$(bars 40)" -c:v mpeg2video -q:v 10 -bf 2 -g 12 program.mpg
   make -ss 0.24 -i b-frames.mp4 -c copy edit-list.mp4
   make -f lavfi -i "$(bars 40)" -c:v mpeg4 -q:v 8 -bf 2 -g 12 b-frames.avi
   make -f lavfi -i "$(bars 40)" -c:v libvpx -b:v 100k -g 20 vp8.webm
+  make -f lavfi -i "color=0xC83C28:s=50x38:r=10,trim=end_frame=2" -c:v libx264 -pix_fmt yuv420p odd-width.mp4
   make -f lavfi -i "color=red:s=64x32:r=10,trim=end_frame=3,drawbox=w=32:h=16:c=blue:t=fill" -c:v libx264 -pix_fmt yuv420p upright.mp4
   make -display_rotation 90 -i upright.mp4 -c copy rotated.mp4 2>/dev/null || make -i upright.mp4 -c copy -metadata:s:v rotate=90 rotated.mp4
   for space in bt709 bt601; do

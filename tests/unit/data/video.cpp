@@ -42,7 +42,8 @@ fs::path changed(const test::Folder& folder, const std::string& name, const std:
   return folder / name;
 }
 
-const Texts bars = {"b-frames.mp4", "b-frames.avi", "open-gop.mkv", "varying-rate.mp4", "stream.h264", "transport.ts", "vp8.webm"};
+const Texts bars = {"b-frames.mp4", "b-frames.avi", "open-gop.mkv", "varying-rate.mp4",
+                    "stream.h264",  "transport.ts", "program.mpg",  "vp8.webm"};
 
 }  // namespace
 
@@ -66,6 +67,21 @@ TEST_CASE("frames that an edit list cuts off are not counted") {
   std::iota(expected.begin(), expected.end(), 6);
   CHECK(numbers_shown(video->images(all_of(*video))) == expected);
   CHECK(numbers_shown(video->images(Numbers{20, 2, 0})) == Numbers{26, 8, 6});
+}
+
+TEST_CASE("a stream that begins in the middle of a group has what can be decoded") {
+  const test::Folder folder;
+  constexpr std::size_t packet = 188;
+  for (const std::size_t cut : {20, 30, 45}) {
+    CAPTURE(cut);
+    const auto video = open_video(changed(folder, "transport.ts", [&](std::string& bytes) { bytes.erase(0, cut * packet); }));
+    const Numbers shown = numbers_shown(video->images(all_of(*video)));
+    REQUIRE(shown.size() > 5);
+    CHECK(shown.back() == 39);
+    CHECK(std::is_sorted(shown.begin(), shown.end()));
+    for (std::int64_t frame = 0; frame < video->frames(); ++frame)
+      CHECK(number_shown(video->images(Numbers{frame}).front()) == shown[static_cast<std::size_t>(frame)]);
+  }
 }
 
 TEST_CASE("facts are those of the stream") {
@@ -158,6 +174,15 @@ TEST_CASE("colours follow the matrix and the range of the stream") {
     constexpr int expected[] = {0xC8, 0x3C, 0x28};
     for (int c = 0; c < 3; ++c) CHECK(std::abs(image.row(16)[16 * 3 + c] - expected[c]) <= 3);
   }
+}
+
+TEST_CASE("rows that are no whole vectors are right to their ends") {
+  const Image image = open_video(fixture("odd-width.mp4"))->images(Numbers{1}).front();
+  REQUIRE(image.width == 50);
+  int wrong = 0;
+  for (std::size_t i = 0; i < image.pixels.size(); ++i)
+    wrong += std::abs(image.pixels[i] - (i % 3 == 0 ? 0xC8 : i % 3 == 1 ? 0x3C : 0x28)) > 4 ? 1 : 0;
+  CHECK(wrong == 0);
 }
 
 TEST_CASE("a frame that is not there is refused by name and number") {
