@@ -12,8 +12,10 @@ x264="-c:v libx264 -preset slow -crf 30 -bf 3 -g 12 -x264-params threads=1:scene
   make -f lavfi -i "$(bars 40)" $x264:open-gop=1 open-gop.mkv
   make -f lavfi -i "$(bars 40),settb=1/25,setpts='N+floor(N/3)'" -fps_mode passthrough -enc_time_base 1/25 -video_track_timescale 100 $x264 varying-rate.mp4
   make -f lavfi -i "$(bars 40)" $x264 stream.h264
-  make -f lavfi -i "$(bars 40)" $x264 transport.ts
-  make -f lavfi -i "$(bars 40)" -c:v mpeg2video -q:v 10 -bf 2 -g 12 program.mpg
+  make -f lavfi -i "$(bars 40)" $x264:open-gop=1 transport.ts
+  # Pictures that fill more than a packet of the container, and keys that begin in the middle of one.
+  make -f lavfi -i "color=black:s=64x48:r=25,format=gray,geq=lum='if(lt(Y,16),random(1)*255,if(mod(floor(N/pow(2,floor(X/8))),2),235,16))',format=yuv420p,trim=end_frame=40" \
+    -c:v mpeg2video -q:v 6 -bf 2 -g 12 program.mpg
   make -ss 0.24 -i b-frames.mp4 -c copy edit-list.mp4
   make -f lavfi -i "$(bars 40)" -c:v mpeg4 -q:v 8 -bf 2 -g 12 b-frames.avi
   make -f lavfi -i "$(bars 40)" -c:v libvpx -b:v 100k -g 20 vp8.webm
@@ -29,5 +31,7 @@ x264="-c:v libx264 -preset slow -crf 30 -bf 3 -g 12 -x264-params threads=1:scene
     done
   done
   make -f lavfi -i "sine=d=0.2:r=8000" -c:a aac -b:a 16k sound-only.mp4
+  make -f lavfi -i "color=red:s=8x8,trim=end_frame=1" cover.png
+  make -i sound-only.mp4 -i cover.png -map 0 -map 1 -c copy -disposition:v attached_pic cover.mp4
 }
-rm upright.mp4
+rm upright.mp4 cover.png

@@ -18,7 +18,8 @@ std::vector<fs::path> videos() {
   for (const fs::path& folder : {fs::path(SELFSIGHT_TEST_DATA) / "data" / "videos", fs::path(more == nullptr ? "" : more)}) {
     std::error_code error;
     for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
-      if (entry.path().extension() != ".sh" && entry.path().stem() != "sound-only") found.push_back(entry.path());
+      if (entry.path().extension() != ".sh" && entry.path().stem() != "sound-only" && entry.path().stem() != "cover")
+        found.push_back(entry.path());
   }
   std::sort(found.begin(), found.end());
   return found;
