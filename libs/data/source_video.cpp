@@ -251,6 +251,7 @@ manifest::Dataset describe_videos(const fs::path& path, double frame_rate) {
     if (!part.passed_over.empty()) split.extra["passed_over"] = part.passed_over;
     if (!found.frame_folders.empty()) split.extra["frame-rate"] = frame_rate;
     std::vector<std::string> paths;
+    paths.reserve(part.entries.size());
     for (const std::size_t i : part.entries) paths.push_back(found.listing[i].path.substr(part.prefix.size()));
     split.digest = listed_digest(split.root, paths);
     add_facts(split);
