@@ -86,6 +86,11 @@ void LoaderOptions::describe(core::Options& options) {
   options.add("max-bad", &max_bad, "share of bad images that is still accepted").range(0, 1);
 }
 
+LoaderTimes LoaderTimes::since(const LoaderTimes& before) const {
+  return {wait - before.wait,       read - before.read,     decode - before.decode,
+          augment - before.augment, images - before.images, views - before.views};
+}
+
 struct Loader::State {
   std::vector<std::shared_ptr<const Source>> sources;
   std::vector<ViewSpec> views;
