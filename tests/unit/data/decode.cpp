@@ -239,6 +239,18 @@ TEST_CASE("a JPEG that is cut short is bad even if the part that is wanted is th
   CHECK(failure(bomb, {{0, 0, 8, 8}}).find("more than") != std::string::npos);
 }
 
+TEST_CASE("what an image is its bytes say, not its name, and what it claims to be is looked at first") {
+  const Image image = scene(20, 30);
+  CHECK(decode(of(encode_png(image)), 3, "photo.jpg").pixels == image.pixels);
+  CHECK(decode(of(coded(image, {})), 3, "photo.png").height == 20);
+  const std::string text = "<html>404 not found</html>";
+  CHECK(failure({std::as_bytes(std::span(text)).begin(), std::as_bytes(std::span(text)).end()}, {}).starts_with("it: "));
+  CHECK(failure({}, {}) == "it: empty");
+  std::vector<std::byte> bomb = encode_png(image);  // 65,280 x 65,280 pixels
+  for (int i = 16; i < 24; ++i) bomb[static_cast<std::size_t>(i)] = i % 4 == 2 ? std::byte{0xFF} : std::byte{0};
+  CHECK(failure(bomb, {}).find("more pixels than") != std::string::npos);
+}
+
 TEST_CASE("a view of a part is the view of the whole, to the last bit where nothing is reduced") {
   const std::vector<std::byte> bytes = coded(scene(300, 420), {});
   const Image whole = decode(of(bytes), 3, "it");
