@@ -1,9 +1,10 @@
-// ssl-data: describes what lies on disk as a data set manifest, and checks, splits, shards and shows data sets.
+// ssl-data: describes what lies on disk as a data set manifest, and checks, splits, shards, shows and times data sets.
 #include "core/files.h"
 #include "core/log.h"
 #include "core/progress.h"
 #include "core/registry.h"
 #include "core/tool.h"
+#include "data/bench.h"
 #include "data/check.h"
 #include "data/shards.h"
 #include "data/show.h"
@@ -116,6 +117,20 @@ void sample(Job& job) {
   job.print("");
 }
 
+void bench(Job& job) {
+  data::BenchOptions options;
+  options.describe(job.line.options());
+  job.describe("also write the figures, a metrics manifest, to this file");
+  job.line.parse();
+  job.output.check(manifest::Metrics::kind);
+  job.read();
+  manifest::Metrics metrics;
+  metrics.inputs = job.dataset.inputs;
+  metrics.rows = data::bench(job.dataset, options);
+  manifest::stamp(metrics, "ssl-data", job.line.argv(), core::monotonic_seconds() - job.started, {.provenance = job.output.provenance()});
+  manifest::emit(manifest::to_json(metrics, job.output.folder()), job.output.file());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -124,14 +139,16 @@ int main(int argc, char** argv) {
   const core::ToolInfo info = {
       .name = "ssl-data",
       .purpose =
-          "Describes images on disk as a data set manifest, and checks, splits, shards and shows data sets.\nFormats:\n  auto           "
+          "Describes images on disk as a data set manifest, and checks, splits, shards, shows and times data sets.\nFormats:\n  auto       "
+          "    "
           "whichever of these fits what lies at PATH" +
-          formats + "\nVerbs that read a manifest: check, split, shard, sample.",
-      .usage = "ssl-data FORMAT PATH [-o FILE] | ssl-data check|split|shard|sample [options] [DATASET.json|-]",
+          formats + "\nVerbs that read a manifest: check, split, shard, sample, bench.",
+      .usage = "ssl-data FORMAT PATH [-o FILE] | ssl-data check|split|shard|sample|bench [options] [DATASET.json|-]",
       .examples = {"ssl-data fashion-mnist -o fashion.json | ssl-data check > checked.json",
                    "ssl-data auto photos/ | ssl-data split --into train-a=0.9,val=0.1 -o photos.json",
                    "ssl-data split --per-class 10 --seed 1 fashion.json -o few.json",
-                   "ssl-data sample fashion.json -o sheet.png > /dev/null"},
+                   "ssl-data sample fashion.json -o sheet.png > /dev/null",
+                   "ssl-data bench --views swav --size 224 photos.json > /dev/null"},
       .see_also = {"ssl-pretrain", "ssl-linear", "ssl-report"},
       .versions = ""};
   return core::run_tool(argc, argv, info, [](core::CommandLine& line) {
@@ -141,6 +158,7 @@ int main(int argc, char** argv) {
     if (word == "split") return split(job);
     if (word == "shard") return shard(job);
     if (word == "sample") return sample(job);
+    if (word == "bench") return bench(job);
     if (word.empty()) {
       line.parse();
       fail(Exit::usage, "give a format or a verb; ssl-data --help lists them");

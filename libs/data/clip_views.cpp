@@ -21,7 +21,6 @@ void make_clip_views(Video& video, const std::vector<ViewSpec>& views, const std
   wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
 
   std::vector<std::optional<Drawn>> drawn(views.size());
-  Image view_image;
   const double begin = core::monotonic_seconds();
   double augment = 0;
   video.read(wanted, [&](std::int64_t frame, const Image& image) {
@@ -34,12 +33,17 @@ void make_clip_views(Video& video, const std::vector<ViewSpec>& views, const std
         drawn[v] = draw(views[v].recipe, image.height, image.width, numbers);
         view.geometry[place] = drawn[v]->geometry;
       }
-      bool made = false;
-      for (std::size_t t = place * frames; t < (place + 1) * frames; ++t) {
-        if (view.shown[t] != frame) continue;
-        if (!made) apply(image, views[v].recipe, *drawn[v], view_image);
-        made = true;
-        std::memcpy(view.pixels.data() + t * bytes, view_image.pixels.data(), bytes);
+      const auto first = view.shown.begin() + static_cast<std::ptrdiff_t>(place * frames);
+      const std::uint8_t* made = nullptr;
+      for (std::size_t t = 0; t < frames; ++t) {
+        if (first[static_cast<std::ptrdiff_t>(t)] != frame) continue;
+        std::uint8_t* to = view.pixels.data() + place * view.sample_bytes() + t * bytes;
+        if (made == nullptr) {
+          apply(image, {{0, 0, image.width, image.height}}, views[v].recipe, *drawn[v], {view.height, view.width, view.channels, to});
+        } else {
+          std::memcpy(to, made, bytes);
+        }
+        made = to;
       }
     }
     augment += core::monotonic_seconds() - decoded;
