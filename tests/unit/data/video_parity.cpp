@@ -25,17 +25,19 @@ std::vector<fs::path> videos() {
   return found;
 }
 
-// All frames as ffmpeg decodes them, each as it comes.
-std::string by_ffmpeg(const fs::path& file) {
-  const std::string command =
-      "ffmpeg -nostdin -v error -i '" + file.string() + "' -map 0:V:0 -fps_mode passthrough -f rawvideo -pix_fmt rgb24 -";
+std::string printed_by(const std::string& command) {
   std::string bytes;
-  std::FILE* pipe = ::popen(command.c_str(), "r");
+  std::FILE* pipe = ::popen((command + " 2> /dev/null").c_str(), "r");  // NOLINT(bugprone-command-processor): the program is the reference
   REQUIRE(pipe != nullptr);
   std::vector<char> piece(1 << 20);
   for (std::size_t got = 0; (got = std::fread(piece.data(), 1, piece.size(), pipe)) > 0;) bytes.append(piece.data(), got);
   ::pclose(pipe);
   return bytes;
+}
+
+// All frames as ffmpeg decodes them, each as it comes.
+std::string by_ffmpeg(const fs::path& file) {
+  return printed_by("ffmpeg -nostdin -v error -i '" + file.string() + "' -map 0:V:0 -fps_mode passthrough -f rawvideo -pix_fmt rgb24 -");
 }
 
 bool same(const Image& image, const std::string& bytes, std::int64_t frame) {
@@ -48,7 +50,11 @@ bool same(const Image& image, const std::string& bytes, std::int64_t frame) {
 
 }  // namespace
 
-TEST_CASE("every frame is ffmpeg's, in order and in any order" * doctest::skip(std::system("ffmpeg -version > /dev/null 2>&1") != 0)) {
+TEST_CASE("every frame is ffmpeg's, in order and in any order") {
+  if (printed_by("ffmpeg -version").empty()) {
+    MESSAGE("left out: there is no ffmpeg");
+    return;
+  }
   for (const fs::path& file : videos()) {
     CAPTURE(file.string());
     const auto video = open_video(file);
