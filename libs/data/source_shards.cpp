@@ -60,7 +60,10 @@ class ShardsSource final : public Source {
     }
     for (std::size_t i = 0; i < shard_.size(); ++i) {
       check(i);
-      if (i == 0 || shard_[i] != shard_[i - 1]) check_header(i);
+      if (i == 0 || shard_[i] != shard_[i - 1]) {
+        file_of(i).map.will_need(static_cast<std::size_t>(offset_[i]) - tar_block, tar_block);
+        check_header(i);
+      }
     }
     channels_ = metadata("channels") == "1" ? 1 : 3;
   }
@@ -74,6 +77,7 @@ class ShardsSource final : public Source {
   }
   [[nodiscard]] Stored read(std::int64_t index) const override {
     const auto i = static_cast<std::size_t>(index);
+    file_of(i).map.will_need(static_cast<std::size_t>(offset_[i]) - tar_block, tar_block + static_cast<std::size_t>(size_[i]));
     check_header(i);
     Stored stored;
     stored.bytes = file_of(i).map.bytes().subspan(static_cast<std::size_t>(offset_[i]), static_cast<std::size_t>(size_[i]));

@@ -38,6 +38,7 @@ class TarSource final : public Source {
   [[nodiscard]] std::string name(std::int64_t index) const override { return prefix_ + paths_[static_cast<std::size_t>(index)]; }
   [[nodiscard]] Stored read(std::int64_t index) const override {
     const Place& place = places_[static_cast<std::size_t>(index)];
+    file_.will_need(place.offset, place.size);
     Stored stored;
     stored.bytes = file_.bytes().subspan(place.offset, place.size);
     return stored;
