@@ -143,7 +143,6 @@ std::vector<TarEntry> list_tar(std::span<const std::byte> bytes, const fs::path&
     }
     at = body + size + tar_padding(size);
     if (describes) {
-      if (type == 'K' || type == 'g') continue;  // targets of links; what holds for all
       if (size > longest_name) fail(Exit::bad_data, "{}: a name of {} bytes", archive.string(), size);
       const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + body, static_cast<std::size_t>(size));
       if (type == 'L') long_name = text.substr(0, text.find('\0'));

@@ -161,9 +161,10 @@ TEST_CASE("tar: names and sizes of pax headers, and entries that tell of links o
   wrong_size.replace(124, 11, "00000000000");
   sign_header(wrong_size);
   const std::string size = std::to_string(picture(0).size());
-  write_plainly(folder / "set.tar", tar_entry("g", 'g', "13 comment=a\n") + pax_record("path", name) + tar_entry("short", '0', picture(1)) +
-                                        tar_entry("k", 'K', std::string(200, 'z')) +
-                                        pax_record("path", "cat/0.ppm", pax_text("size", size)) + wrong_size + std::string(1024, '\0'));
+  // A link's long target, or what holds for the whole archive, may stand between an entry and its own header.
+  write_plainly(folder / "set.tar", pax_record("path", name) + tar_entry("g", 'g', "13 comment=a\n") + tar_entry("short", '0', picture(1)) +
+                                        pax_record("path", "cat/0.ppm", pax_text("size", size)) +
+                                        tar_entry("k", 'K', std::string(200, 'z')) + wrong_size + std::string(1024, '\0'));
   const auto source = open_split(describe("tar-folders", folder / "set.tar").split("set"));
   REQUIRE(source->size() == 2);
   CHECK(source->name(0) == "cat/0.ppm");

@@ -53,7 +53,7 @@ TEST_CASE("webdataset: members of one stem are a sample, wherever they lie in th
   const manifest::Dataset dataset = tars.index({"x-{00..01}.tar"});
   const manifest::Split& split = dataset.split("train");
   CHECK(split.labels == Texts{"0", "1"});
-  CHECK(split.extra["passed_over"] == manifest::Json{{"txt", 1}});
+  CHECK(split.extra == manifest::Json{{"passed_over", {{"txt", 1}}}});
   const auto source = open_split(split);
   REQUIRE(source->size() == 3);
   CHECK(labels_of(*source) == Numbers{1, 0, 1});
