@@ -92,6 +92,17 @@ void read_shards(std::vector<Part*> parts, const WebMembers& members) {
   progress.finish();
 }
 
+/// Names of members may hold any bytes, JSON may not: what is no UTF-8 in `text` is replaced.
+std::string printable(const std::string& text) {
+  using Json = nlohmann::json;
+  return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
+}
+
+/// Before the work: a manifest could not name it.
+void need_utf8(const fs::path& path) {
+  if (path.string() != printable(path.string())) fail(Exit::bad_data, "{}: a path that is not UTF-8", path.string());
+}
+
 /// What a part leaves out, told in the manifest and on stderr.
 void tell_left_out(const std::string& name, const Part& part, manifest::Split& split) {
   std::vector<std::string> without;
@@ -99,8 +110,8 @@ void tell_left_out(const std::string& name, const Part& part, manifest::Split& s
   for (std::size_t i = 0; i < part.shards.size(); ++i) {
     const std::string shard = core::relative_or_absolute(part.paths[i], part.folder).string();
     if (part.shards[i].samples.empty()) core::log_warning("{}: holds no samples", part.paths[i].string());
-    for (const std::string& stem : part.shards[i].without_image) without.push_back(shard + "/" + stem);
-    for (const auto& [ending, count] : part.shards[i].passed_over) passed_over[ending] += count;
+    for (const std::string& stem : part.shards[i].without_image) without.push_back(shard + "/" + printable(stem));
+    for (const auto& [ending, count] : part.shards[i].passed_over) passed_over[printable(ending)] += count;
   }
   if (!passed_over.empty()) {
     split.extra["passed_over"] = passed_over;
@@ -161,7 +172,11 @@ manifest::Dataset index_tars(const std::vector<std::string>& arguments, const Ta
     part.index = manifest.empty() ? part.folder / file
                                   : core::absolute_path(manifest).parent_path() / fmt::format("{}.{}", manifest.stem().string(), file);
     core::refuse_foreign(part.index, force, "an index of shards", is_shard_index);
-    all.insert(all.end(), paths.begin(), paths.end());
+    need_utf8(part.index);
+    for (const fs::path& path : paths) {
+      need_utf8(path);
+      all.push_back(path);
+    }
     part.paths = std::move(paths);
     to_read.push_back(&part);
   }

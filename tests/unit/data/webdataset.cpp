@@ -131,6 +131,16 @@ TEST_CASE("webdataset: what has no image is no sample, and is listed; an empty s
   CHECK(contains(tars.refusal({"empty.tar"}), "split 'train' has no images"));
 }
 
+TEST_CASE("webdataset: names that are not UTF-8 do no harm in tars, and are refused as paths before anything is written") {
+  Tars tars({{"\xFF.ppm", picture(0)}, {"\xFE.cls", "1"}, {"0.\xFD", "x"}});
+  const manifest::Dataset dataset = tars.index();
+  CHECK(open_split(dataset.split("train"))->name(0) == "one.tar/\xFF.ppm");
+  CHECK(contains(manifest::to_json(dataset, {}).dump(), "one.tar/\xEF\xBF\xBD"));
+  fs::remove(tars.folder / "train.index.safetensors");
+  tars.add("\xFF.tar", second);
+  CHECK(contains(tars.refusal({"\xFF.tar"}), "not UTF-8"));
+}
+
 TEST_CASE("webdataset: what cannot be read is refused by tar and member, and nothing is written") {
   const std::string ppm = picture(0);
   struct Case {
