@@ -38,17 +38,12 @@ struct Group {
   }
 };
 
-// Beginnings of files, the programs that undo what made them.
+// How compressed files begin, and the programs that unpack them.
 struct Packer {
   std::string_view magic, program;
 };
-constexpr Packer packers[] = {{"\x1f\x8b", "gzip"},
-                              {"\x28\xb5\x2f\xfd", "zstd"},
-                              {"\xfd"
-                               "7zXZ",
-                               "xz"},
-                              {"BZh", "bzip2"},
-                              {"\x04\x22\x4d\x18", "lz4"}};
+constexpr Packer packers[] = {
+    {"\x1f\x8b", "gzip"}, {"\x28\xb5\x2f\xfd", "zstd"}, {"\xfd\x37zXZ", "xz"}, {"BZh", "bzip2"}, {"\x04\x22\x4d\x18", "lz4"}};
 
 std::string_view text_at(std::span<const std::byte> bytes, std::uint64_t at, std::uint64_t size) {
   return {reinterpret_cast<const char*>(bytes.data()) + at, static_cast<std::size_t>(size)};

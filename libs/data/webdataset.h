@@ -2,13 +2,13 @@
 // they lie; nothing is unpacked.
 #pragma once
 
+#include "data/class_tree.h"
+
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <variant>
 #include <vector>
-
-#include "data/class_tree.h"
 
 namespace selfsight::data {
 
