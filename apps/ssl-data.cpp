@@ -1,9 +1,10 @@
-// ssl-data: describes what lies on disk as a data set manifest, indexes tar shards, and checks, splits, shards and shows data sets.
+// ssl-data: describes what lies on disk as a data set manifest, indexes tar shards, and checks, splits, shards, shows and times data sets.
 #include "core/files.h"
 #include "core/log.h"
 #include "core/progress.h"
 #include "core/registry.h"
 #include "core/tool.h"
+#include "data/bench.h"
 #include "data/check.h"
 #include "data/shards.h"
 #include "data/show.h"
@@ -30,10 +31,10 @@ struct Job {
     line.options().group("");
   }
   /// The same, with all that comes before the work.
-  void begin(const std::string& output_help) {
+  void begin(const std::string& output_help, const std::string& kind = manifest::Dataset::kind) {
     describe(output_help);
     line.parse();
-    output.check(manifest::Dataset::kind);
+    output.check(kind);
   }
   void read() {
     const manifest::Document document = manifest::read_document(line.input());
@@ -115,6 +116,18 @@ void sample(Job& job) {
   job.print("");
 }
 
+void bench(Job& job) {
+  data::BenchOptions options;
+  options.describe(job.line.options());
+  job.begin("also write the figures, a metrics manifest, to this file", manifest::Metrics::kind);
+  job.read();
+  manifest::Metrics metrics;
+  metrics.inputs = job.dataset.inputs;
+  metrics.rows = data::bench(job.dataset, options);
+  manifest::stamp(metrics, "ssl-data", job.line.argv(), core::monotonic_seconds() - job.started, {.provenance = job.output.provenance()});
+  manifest::emit(manifest::to_json(metrics, job.output.folder()), job.output.file());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -123,22 +136,22 @@ int main(int argc, char** argv) {
   const core::ToolInfo info = {
       .name = "ssl-data",
       .purpose =
-          "Describes images on disk as a data set manifest, and checks, splits, shards and shows data sets.\nFormats:\n  auto           "
-          "whichever of these fits what lies at PATH" +
-          formats + "\nindex TARS makes a data set of WebDataset shards. Verbs that read a manifest: check, split, shard, sample.",
-      .usage = "ssl-data FORMAT PATH [-o FILE] | ssl-data index TARS... | ssl-data check|split|shard|sample [options] [DATASET.json|-]",
+          "Describes images on disk as a data set manifest, and checks, splits, shards, shows and times data sets.\nFormats:" + formats +
+          "\nindex TARS makes a data set of WebDataset shards. Verbs that read a manifest: check, split, shard, sample, bench.",
+      .usage =
+          "ssl-data FORMAT PATH [-o FILE] | ssl-data index TARS... | ssl-data check|split|shard|sample|bench [options] [DATASET.json|-]",
       .examples = {"ssl-data fashion-mnist -o fashion.json | ssl-data check > checked.json",
                    "ssl-data auto photos/ | ssl-data split --into train-a=0.9,val=0.1 -o photos.json",
-                   "ssl-data split --per-class 10 --seed 1 fashion.json -o few.json",
                    "ssl-data index train='train-{000000..001281}.tar' val='val-{00..49}.tar' -o imagenet.json",
-                   "ssl-data sample fashion.json -o sheet.png > /dev/null"},
+                   "ssl-data sample fashion.json -o sheet.png > /dev/null",
+                   "ssl-data bench --views swav --size 224 photos.json > /dev/null"},
       .see_also = {"ssl-pretrain", "ssl-linear", "ssl-report"},
       .versions = ""};
   return core::run_tool(argc, argv, info, [](core::CommandLine& line) {
     Job job{line};
     const std::string word = line.take_word();
-    const std::map<std::string, void (*)(Job&)> verbs = {
-        {"check", check}, {"index", index}, {"split", split}, {"shard", shard}, {"sample", sample}};
+    const std::map<std::string, void (*)(Job&)> verbs = {{"check", check}, {"index", index},   {"split", split},
+                                                         {"shard", shard}, {"sample", sample}, {"bench", bench}};
     if (const auto verb = verbs.find(word); verb != verbs.end()) return verb->second(job);
     if (word.empty()) {
       line.parse();

@@ -11,7 +11,6 @@ FASHION ?= /usr/share/datasets/fashion-mnist
 CIFAR10 ?= $(ROOT)/../shared/data/cifar10
 
 .DELETE_ON_ERROR:
-.SECONDARY:
 
 $(OUT)/data/fashion-mnist.json:
 	@mkdir -p $(@D)

@@ -201,7 +201,7 @@ void remove_leftovers(const fs::path& folder) {
     const std::string name = entry.path().filename().string();
     const std::size_t mark = name.rfind(temporary_mark);
     if (!name.starts_with('.') || mark == std::string::npos) continue;
-    const pid_t owner = std::atoi(name.c_str() + mark + temporary_mark.size());
+    const auto owner = static_cast<pid_t>(std::strtol(name.c_str() + mark + temporary_mark.size(), nullptr, 10));
     if (owner <= 0 || (owner != ::getpid() && (::kill(owner, 0) == 0 || errno == EPERM))) continue;  // another run is at work here
     std::error_code ignored;
     fs::remove_all(entry.path(), ignored);

@@ -66,15 +66,26 @@ bool decode_pnm(std::span<const std::byte> bytes, std::int64_t channels, const s
 }  // namespace
 
 void decode_into(const Stored& stored, std::int64_t channels, const std::string& name, Image& out) {
+  decode_part(stored, channels, name, {{0, 0, max_pixels, max_pixels}}, out);
+}
+
+Part decode_part(const Stored& stored, std::int64_t channels, const std::string& name, const Part& wanted, Image& out) {
   if (channels != 1 && channels != 3) fail(Exit::internal, "{}: images have 1 or 3 channels, not {}", name, channels);
   if (stored.bytes.empty()) fail(Exit::bad_data, "{}: empty", name);
+  if (stored.height == 0 && is_jpeg(stored.bytes)) return decode_jpeg(stored.bytes, channels, name, wanted, out);
   if (stored.height > 0) {
     decode_pixels(stored, channels, name, out);
-  } else if (is_jpeg(stored.bytes)) {
-    decode_jpeg(stored.bytes, channels, name, out);
   } else if (!decode_pnm(stored.bytes, channels, name, out)) {
     decode_other(stored.bytes, channels, name, out);
   }
+  return {{0, 0, out.width, out.height}};
+}
+
+std::optional<Size> size_before_decoding(const Stored& stored) {
+  if (stored.height > 0 || !is_jpeg(stored.bytes)) return std::nullopt;
+  const JpegMarks marks = jpeg_marks(stored.bytes);
+  if (marks.height == 0 || marks.width == 0) return std::nullopt;
+  return Size{marks.height, marks.width};
 }
 
 Image decode(const Stored& stored, std::int64_t channels, const std::string& name) {

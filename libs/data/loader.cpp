@@ -14,6 +14,7 @@
 #include <optional>
 #include <set>
 #include <thread>
+#include <utility>
 
 namespace selfsight::data {
 namespace {
@@ -64,9 +65,10 @@ struct Epoch {
   std::int64_t number = 0;
 };
 
-/// A thread's images, used again for every sample.
+/// What a thread uses again for every sample.
 struct Scratch {
-  Image image, mate, view;
+  Image image;
+  std::vector<Drawn> drawn;  ///< of each view
   LoaderTimes times;
 };
 
@@ -82,6 +84,11 @@ void LoaderOptions::describe(core::Options& options) {
   options.add("prefetch", &prefetch, "batches made ahead").range(1, 1024).runtime();
   options.add("on-bad", &on_bad, "what to do with an image that cannot be decoded").choices({"fail", "skip", "replace"});
   options.add("max-bad", &max_bad, "share of bad images that is still accepted").range(0, 1);
+}
+
+LoaderTimes LoaderTimes::since(const LoaderTimes& before) const {
+  return {wait - before.wait,       read - before.read,     decode - before.decode,
+          augment - before.augment, images - before.images, views - before.views};
 }
 
 struct Loader::State {
@@ -106,10 +113,10 @@ struct Loader::State {
   void run();
   void lay_out(Batch& batch, std::int64_t count) const;
   std::shared_ptr<Making> open_batch();
-  void make(const Epoch& current, Making& making, std::int64_t place, Scratch& scratch);
-  void make_views(const Epoch& current, Making& making, std::int64_t place, const Draw& keys, std::int64_t sample, std::int64_t mate,
-                  Scratch& scratch);
-  void load(std::int64_t sample, std::int32_t source, Image& image, Scratch& scratch) const;
+  void make(Making& making, std::int64_t place, Scratch& scratch);
+  void make_views(Making& making, std::int64_t place, const Draw& keys, std::int64_t sample, std::int64_t mate, Scratch& scratch);
+  void make_views_of(std::int64_t sample, const std::vector<std::size_t>& shown, const Draw& keys, std::size_t place, Batch& batch,
+                     Scratch& scratch) const;
   void note(Making& making, BadItem item);
   void repeat_good_places(Making& making) const;
   [[nodiscard]] const Source& source(std::int32_t index) const { return *sources[static_cast<std::size_t>(index)]; }
@@ -263,6 +270,7 @@ std::shared_ptr<Making> Loader::State::open_batch() {
 
 void Loader::State::run() {
   Scratch scratch;
+  scratch.drawn.resize(views.size());
   std::unique_lock lock(mutex);
   for (;;) {
     std::shared_ptr<Making> making;
@@ -284,7 +292,7 @@ void Loader::State::run() {
     next_place = end;
     lock.unlock();
     scratch.times = {};
-    for (std::int64_t place = begin; place < end; ++place) make(*current, *making, place, scratch);
+    for (std::int64_t place = begin; place < end; ++place) make(*making, place, scratch);
     lock.lock();
     times.read += scratch.times.read;
     times.decode += scratch.times.decode;
@@ -299,23 +307,56 @@ void Loader::State::run() {
   }
 }
 
-void Loader::State::load(std::int64_t sample, std::int32_t index, Image& image, Scratch& scratch) const {
-  const Source& from = source(index);
+// Decodes what the views of one picture need, and makes those views.
+void Loader::State::make_views_of(std::int64_t sample, const std::vector<std::size_t>& shown, const Draw& keys, std::size_t place,
+                                  Batch& batch, Scratch& scratch) const {
+  const Source& from = source(keys.source);
+  LoaderTimes& spent = scratch.times;
+  double now = core::monotonic_seconds();
+  const auto lap = [&](double& stage) {
+    const double before = std::exchange(now, core::monotonic_seconds());
+    stage += now - before;
+  };
+  const auto draw_for = [&](std::size_t v, const Size& size) {
+    // The anchor's number stands for a mate's view too: the view's own number tells the two apart.
+    core::Rng rng(seed, core::Stream::view, static_cast<std::uint64_t>(batch.epoch), static_cast<std::uint64_t>(keys.sample),
+                  v | static_cast<std::uint64_t>(keys.source) << 16 | static_cast<std::uint64_t>(keys.repeat) << 32);
+    scratch.drawn[v] = draw(views[v].recipe, size.height, size.width, rng);
+  };
+  Part part;
   try {
-    const double begin = core::monotonic_seconds();
     const Stored stored = from.read(sample);
-    const double read = core::monotonic_seconds();
-    // The name is made only for a message: most sources have to build it.
-    decode_into(stored, channels, {}, image);
-    const double decoded = core::monotonic_seconds();
-    scratch.times.read += read - begin;
-    scratch.times.decode += decoded - read;
-    ++scratch.times.images;
+    lap(spent.read);
+    // Where the size is known beforehand, so are the crops, and what none of them shows need not be decoded.
+    if (const std::optional<Size> size = size_before_decoding(stored)) {
+      for (const std::size_t v : shown) {
+        draw_for(v, *size);
+        const Part more = needed(views[v].recipe, scratch.drawn[v]);
+        part = v == shown.front() ? more : together(part, more);
+      }
+      // The name is made only for a message: most sources have to build it.
+      part = decode_part(stored, channels, {}, part, scratch.image);
+    } else {
+      decode_into(stored, channels, {}, scratch.image);
+      part = {{0, 0, scratch.image.width, scratch.image.height}};
+      for (const std::size_t v : shown) draw_for(v, {scratch.image.height, scratch.image.width});
+    }
+    lap(spent.decode);
+    ++spent.images;
   } catch (const core::Error& error) {
     if (error.exit() != Exit::bad_data && error.exit() != Exit::no_input && error.exit() != Exit::io) throw;
     const std::string name = from.name(sample), what = error.what();
-    throw Unusable{{sample, index, name, what.starts_with(": ") ? name + what : what}};
+    throw Unusable{{sample, keys.source, name, what.starts_with(": ") ? name + what : what}};
   }
+  for (const std::size_t v : shown) {
+    ViewBatch& view = batch.views[v];
+    const auto bytes = static_cast<std::size_t>(view.height * view.width * view.channels);
+    apply(scratch.image, part, views[v].recipe, scratch.drawn[v],
+          {view.height, view.width, view.channels, view.pixels.data() + place * bytes});
+    view.geometry[place] = scratch.drawn[v].geometry;
+    ++spent.views;
+  }
+  lap(spent.augment);
 }
 
 void Loader::State::note(Making& making, BadItem item) {
@@ -324,7 +365,7 @@ void Loader::State::note(Making& making, BadItem item) {
 }
 
 // Makes one place of a batch, with the policy for bad items.
-void Loader::State::make(const Epoch& current, Making& making, std::int64_t place, Scratch& scratch) {
+void Loader::State::make(Making& making, std::int64_t place, Scratch& scratch) {
   const Draw draw = (*making.plan)[static_cast<std::size_t>(place)];
   constexpr std::uint64_t attempts = 64;
   std::optional<BadItem> first;
@@ -332,7 +373,7 @@ void Loader::State::make(const Epoch& current, Making& making, std::int64_t plac
     std::int64_t sample = draw.sample, mate = draw.mate;
     for (std::uint64_t attempt = 0;; ++attempt) {
       try {
-        make_views(current, making, place, draw, sample, mate, scratch);
+        make_views(making, place, draw, sample, mate, scratch);
         return;
       } catch (Unusable& unusable) {
         if (options.on_bad != "replace" || attempt == attempts) {
@@ -360,31 +401,18 @@ void Loader::State::make(const Epoch& current, Making& making, std::int64_t plac
   }
 }
 
-void Loader::State::make_views(const Epoch& current, Making& making, std::int64_t place, const Draw& keys, std::int64_t sample,
-                               std::int64_t mate, Scratch& scratch) {
+void Loader::State::make_views(Making& making, std::int64_t place, const Draw& keys, std::int64_t sample, std::int64_t mate,
+                               Scratch& scratch) {
   Batch& batch = *making.batch;
   const auto at = static_cast<std::size_t>(place);
   batch.samples[at] = sample;
   batch.mates[at] = mate;
   batch.sources[at] = keys.source;
   batch.labels[at] = source(keys.source).label(sample);
-  load(sample, keys.source, scratch.image, scratch);
-  const bool mates = mate >= 0 && std::any_of(views.begin(), views.end(), [](const ViewSpec& view) { return view.of_mate; });
-  if (mates) load(mate, keys.source, scratch.mate, scratch);
-  const double begin = core::monotonic_seconds();
-  for (std::size_t v = 0; v < views.size(); ++v) {
-    const Image& image = views[v].of_mate && mates ? scratch.mate : scratch.image;
-    // The anchor's number stands for a mate's view too: the view's own number tells the two apart.
-    core::Rng rng(seed, core::Stream::view, static_cast<std::uint64_t>(current.number), static_cast<std::uint64_t>(keys.sample),
-                  v | static_cast<std::uint64_t>(keys.source) << 16 | static_cast<std::uint64_t>(keys.repeat) << 32);
-    const Drawn drawn = draw(views[v].recipe, image.height, image.width, rng);
-    apply(image, views[v].recipe, drawn, scratch.view);
-    ViewBatch& view = batch.views[v];
-    view.geometry[at] = drawn.geometry;
-    std::memcpy(view.pixels.data() + at * scratch.view.pixels.size(), scratch.view.pixels.data(), scratch.view.pixels.size());
-  }
-  scratch.times.augment += core::monotonic_seconds() - begin;
-  scratch.times.views += static_cast<std::int64_t>(views.size());
+  std::vector<std::size_t> of_sample, of_mate;
+  for (std::size_t v = 0; v < views.size(); ++v) (views[v].of_mate && mate >= 0 ? of_mate : of_sample).push_back(v);
+  if (!of_sample.empty()) make_views_of(sample, of_sample, keys, at, batch, scratch);
+  if (!of_mate.empty()) make_views_of(mate, of_mate, keys, at, batch, scratch);
 }
 
 // "skip": a bad place shows the next good one of its batch, so that every batch keeps its size.

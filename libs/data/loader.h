@@ -55,6 +55,8 @@ struct LoaderTimes {
   double wait = 0;                           ///< seconds the consumer waited
   double read = 0, decode = 0, augment = 0;  ///< seconds summed over workers
   std::int64_t images = 0, views = 0;
+  /// What passed since `before`.
+  [[nodiscard]] LoaderTimes since(const LoaderTimes& before) const;
 };
 
 class Loader {

@@ -4,29 +4,47 @@
 
 #include "data/image.h"
 
-#include <array>
+#include <span>
 
 namespace selfsight::data {
 
 enum class Interpolation { bilinear, bicubic };
 
-/// A box in pixels of the source.
-struct Box {
-  std::int64_t x = 0, y = 0, width = 0, height = 0;
+/// A box whose edges may lie within pixels.
+struct Region {
+  double x = 0, y = 0, width = 0, height = 0;
+  Region(double left, double top, double w, double h) : x(left), y(top), width(w), height(h) {}
+  /*implicit*/ Region(const Box& box)
+      : x(static_cast<double>(box.x)),
+        y(static_cast<double>(box.y)),
+        width(static_cast<double>(box.width)),
+        height(static_cast<double>(box.height)) {}
 };
 
-/// Crops `box` and resizes it to height x width with an antialiasing (PIL-like) filter; optionally mirrors the result.
+/// Resizes `region` of the source to height x width with an antialiasing filter (PIL's) and makes `window` of the result, which has the
+/// size of `out`; optionally mirrors what was made. No pixel outside of the region is used, nor of the source: where the region reaches
+/// beyond it, the window must not.
+void resample(const Image& source, const Region& region, std::int64_t height, std::int64_t width, const Box& window, Interpolation filter,
+              bool flip, Pixels out);
+/// The whole of a box inside the source, resized to height x width.
 void crop_resize(const Image& source, const Box& box, std::int64_t height, std::int64_t width, Interpolation filter, bool flip, Image& out);
-/// Factors as torchvision's adjust_*: 1 leaves the image as it is. hue: shift in [-0.5, 0.5] of the colour circle.
-void adjust_brightness(Image& image, double factor);
-void adjust_contrast(Image& image, double factor);
-void adjust_saturation(Image& image, double factor);
-void adjust_hue(Image& image, double shift);
-/// ITU-R 601-2 luma in all channels.
-void to_grey(Image& image);
-/// Separable Gaussian of `kernel` (odd) taps with reflected borders.
-void gaussian_blur(Image& image, std::int64_t kernel, double sigma);
-/// Inverts values >= threshold.
-void solarize(Image& image, int threshold);
+
+enum class Colour { brightness, contrast, saturation, hue, grey, solarize };
+
+/// A change of colours. `amount`: the factor of torchvision's adjust_* for the first three, 1 leaving the image as it is; of hue the shift
+/// in
+/// [-0.5, 0.5] of the colour circle; of solarize the least value that is inverted; grey (ITU-R 601-2 luma in all channels) has none.
+struct ColourStep {
+  Colour kind;
+  double amount = 0;
+};
+
+/// The steps one after the other, each with its result rounded as PIL rounds it, in as few passes over the pixels as their order allows.
+/// An image of one channel keeps its values where a step is about colour.
+void recolour(Pixels image, std::span<const ColourStep> steps);
+
+/// Separable Gaussian of at most `kernel` (odd) taps with reflected borders; taps that change no value by more than a twentieth of a grey
+/// level are left out.
+void gaussian_blur(Pixels image, std::int64_t kernel, double sigma);
 
 }  // namespace selfsight::data

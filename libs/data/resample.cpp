@@ -1,14 +1,15 @@
-#include "data/resample.h"
+#include "core/error.h"
+#include "data/lines.h"
+#include "data/ops.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <vector>
 
 namespace selfsight::data {
 namespace {
-
-constexpr int precision = 32 - 8 - 2;  // bits of a weight: 8 for the pixel, 2 for the overshoot of the bicubic filter
 
 double bilinear(double x) {
   x = std::abs(x);
@@ -23,158 +24,164 @@ double bicubic(double x) {
   return 0.0;
 }
 
-// Which pixels of a line make each pixel of the result, and with what weights.
+// Which values of a line make each value of the result, and with what weights; PIL's antialiasing filters.
 struct Weights {
-  std::int64_t taps = 0;                   // room for each pixel's weights
-  std::vector<std::int64_t> first, count;  // pixels used
-  std::vector<std::int32_t> weights;       // fixed point, `taps` a pixel
+  std::int64_t taps = 0;            // values that make one of the result, some of them with a weight of 0
+  std::vector<std::int64_t> first;  // of them
+  std::vector<float> weights;       // `taps` for each value of the result
 
-  // Pixels [begin, begin + made) of a line of `in` resized to `out`.
-  void set(std::int64_t in, std::int64_t out, std::int64_t begin, std::int64_t made, Interpolation filter) {
-    const double scale = static_cast<double>(in) / static_cast<double>(out), stretch = std::max(scale, 1.0);
+  // Values [begin, begin + made) of what the stretch [from, from + in) of a line of `length` values becomes at a length of `out`.
+  void set(double from, double in, std::int64_t length, std::int64_t out, std::int64_t begin, std::int64_t made, Interpolation filter) {
+    const double scale = in / static_cast<double>(out), stretch = std::max(scale, 1.0), shrink = 1.0 / stretch;
     const double support = (filter == Interpolation::bilinear ? 1.0 : 2.0) * stretch;
-    taps = static_cast<std::int64_t>(std::ceil(support)) * 2 + 1;
+    // Places count from `base`, so that a picture and a part of it give the same weights to the last bit.
+    const double base = std::floor(from), offset = from - base;
+    const auto shift = static_cast<std::int64_t>(base);
+    const std::int64_t least = std::max<std::int64_t>(-shift, 0);
+    const std::int64_t end = std::min(static_cast<std::int64_t>(std::ceil(offset + in)), length - shift);
+    taps = std::min(static_cast<std::int64_t>(std::ceil(2 * support)), end - least);
     first.resize(static_cast<std::size_t>(made));
-    count.resize(static_cast<std::size_t>(made));
-    weights.assign(static_cast<std::size_t>(made * taps), 0);
-    raw_.resize(static_cast<std::size_t>(taps));
+    weights.assign(static_cast<std::size_t>(made * std::max<std::int64_t>(taps, 0)), 0);
+    raw_.resize(static_cast<std::size_t>(std::max<std::int64_t>(taps, 0)));
     for (std::int64_t i = 0; i < made; ++i) {
-      const double centre = (static_cast<double>(begin + i) + 0.5) * scale;
-      const std::int64_t low = std::max<std::int64_t>(static_cast<std::int64_t>(centre - support + 0.5), 0);
-      const std::int64_t high = std::min<std::int64_t>(static_cast<std::int64_t>(centre + support + 0.5), in);
+      const double centre = offset + (static_cast<double>(begin + i) + 0.5) * scale;
+      const std::int64_t low = std::max(static_cast<std::int64_t>(centre - support + 0.5), least);
+      const std::int64_t high = std::min(static_cast<std::int64_t>(centre + support + 0.5), end);
+      if (high <= low || high - low > taps)
+        core::fail(core::Exit::internal, "resample: value {} of {} has {} sources", begin + i, out, high - low);
       double sum = 0;
       for (std::int64_t x = low; x < high; ++x) {
-        const double place = (static_cast<double>(x) - centre + 0.5) * (1.0 / stretch);
+        const double place = (static_cast<double>(x) - centre + 0.5) * shrink;
         raw_[static_cast<std::size_t>(x - low)] = filter == Interpolation::bilinear ? bilinear(place) : bicubic(place);
         sum += raw_[static_cast<std::size_t>(x - low)];
       }
-      first[static_cast<std::size_t>(i)] = low;
-      count[static_cast<std::size_t>(i)] = high - low;
-      for (std::int64_t k = 0; k < high - low; ++k) {
-        const double share = (sum != 0 ? raw_[static_cast<std::size_t>(k)] / sum : raw_[static_cast<std::size_t>(k)]) * (1 << precision);
-        weights[static_cast<std::size_t>(i * taps + k)] = static_cast<std::int32_t>(share < 0 ? share - 0.5 : share + 0.5);
+      const std::int64_t start = std::min(low, end - taps);
+      first[static_cast<std::size_t>(i)] = shift + start;
+      for (std::int64_t x = low; x < high; ++x) {
+        weights[static_cast<std::size_t>(i * taps + x - start)] =
+            static_cast<float>(raw_[static_cast<std::size_t>(x - low)] / (sum != 0 ? sum : 1.0));
       }
     }
   }
+  [[nodiscard]] std::int64_t begin(std::int64_t i) const { return first[static_cast<std::size_t>(i)]; }
+  [[nodiscard]] std::int64_t end(std::int64_t i) const { return begin(i) + taps; }
+  [[nodiscard]] const float* of(std::int64_t i) const { return weights.data() + i * taps; }
 
  private:
   std::vector<double> raw_;
 };
 
-constexpr std::int32_t half = 1 << (precision - 1);
-
-std::uint8_t clip(std::int32_t sum) { return static_cast<std::uint8_t>(std::clamp(sum >> precision, 0, 255)); }
-
-// Rows of a picture somewhere in memory.
-struct Rows {
-  const std::uint8_t* first;
-  std::int64_t stride;
-  [[nodiscard]] const std::uint8_t* operator[](std::int64_t y) const { return first + y * stride; }
-};
-
-// One row of the result from the rows it is made of; `line` bytes wide. Blocks of fixed width stay in vector registers, and the
-// last one overlaps the one before it.
-void down_row(const Rows& from, const std::int32_t* weights, std::int64_t count, std::int64_t line, std::uint8_t* to) {
-  constexpr std::int64_t block = 32;
-  for (std::int64_t x = 0; x + block <= line || (x < line && line >= block); x += block) {
-    const std::int64_t at = std::min(x, line - block);
-    std::int32_t sum[block];
-    for (std::int32_t& value : sum) value = half;
-    for (std::int64_t i = 0; i < count; ++i) {
-      const std::uint8_t* row = from[i] + at;
-      for (int k = 0; k < block; ++k) sum[k] += row[k] * weights[i];
-    }
-    for (int k = 0; k < block; ++k) to[at + k] = clip(sum[k]);
-  }
-  if (line >= block) return;
-  for (std::int64_t x = 0; x < line; ++x) {
-    std::int32_t sum = half;
-    for (std::int64_t i = 0; i < count; ++i) sum += from[i][x] * weights[i];
-    to[x] = clip(sum);
-  }
-}
-
-// One row of the result from a row whose first pixel has the number `base`.
-template <int channels>
-void across_row(const std::uint8_t* from, std::int64_t base, const Weights& weights, std::int64_t made, std::uint8_t* to) {
+// One line of the result from a line whose first pixel has the number `base`; mirrored by `flip`. `known` is the number of taps, or 0.
+template <int channels, int known>
+void across_with(const float* from, std::int64_t base, const Weights& weights, std::int64_t made, bool flip, float* to) {
+  const std::int64_t taps = known > 0 ? known : weights.taps;
   for (std::int64_t x = 0; x < made; ++x) {
-    const std::uint8_t* pixel = from + (weights.first[static_cast<std::size_t>(x)] - base) * channels;
-    const std::int32_t* weight = weights.weights.data() + x * weights.taps;
-    std::int32_t sum[channels];
-    for (int k = 0; k < channels; ++k) sum[k] = half;
-    for (std::int64_t i = 0; i < weights.count[static_cast<std::size_t>(x)]; ++i, pixel += channels) {
-      for (int k = 0; k < channels; ++k) sum[k] += pixel[k] * weight[i];
+    const std::int64_t i = flip ? made - 1 - x : x;
+    const float *pixel = from + (weights.begin(i) - base) * channels, *weight = weights.of(i);
+    if constexpr (channels == 3) {
+      // A fourth value comes along, which makes whole vectors of a pixel; lines have room for it, and the next pixel overwrites it.
+      Quad sum = {};
+      for (std::int64_t t = 0; t < taps; ++t) sum = fused(load_quad(pixel + t * channels), Quad{} + weight[t], sum);
+      store_quad(clamped(sum), to + x * channels);
+    } else {
+      float sum = 0;
+      for (std::int64_t t = 0; t < taps; ++t) sum = std::fma(pixel[t], weight[t], sum);
+      to[x] = std::clamp(sum, 0.0F, 255.0F);
     }
-    for (int k = 0; k < channels; ++k) to[x * channels + k] = clip(sum[k]);
   }
 }
 
 template <int channels>
-void mirror(std::uint8_t* row, std::int64_t width) {
-  for (std::int64_t l = 0, r = width - 1; l < r; ++l, --r) {
-    for (int k = 0; k < channels; ++k) std::swap(row[l * channels + k], row[r * channels + k]);
-  }
+void across(const float* from, std::int64_t base, const Weights& weights, std::int64_t made, bool flip, float* to) {
+  constexpr std::array known = {across_with<channels, 0>, across_with<channels, 0>, across_with<channels, 2>,
+                                across_with<channels, 3>, across_with<channels, 4>, across_with<channels, 5>};
+  known[weights.taps < std::ssize(known) ? static_cast<std::size_t>(weights.taps) : 0](from, base, weights, made, flip, to);
 }
 
 struct Scratch {
   Weights horizontal, vertical;
-  std::vector<std::uint8_t> between;
+  LineRing rows;
+  std::vector<float> line, result;
+  std::vector<const std::uint8_t*> source_lines;
+  std::vector<const float*> lines;
 };
 
-template <int channels>
-void resample_as(const Image& source, const Box& box, std::int64_t height, std::int64_t width, const Box& window, Interpolation filter,
-                 bool flip, Image& out) {
-  thread_local Scratch scratch;
-  Weights &h = scratch.horizontal, &v = scratch.vertical;
-  const bool wide = width != box.width || window.width != width, tall = height != box.height || window.height != height;
-  Rows from{source.row(box.y) + box.x * channels, source.width * channels};
-  if (wide) h.set(box.width, width, window.x, window.width, filter);
-  if (tall) v.set(box.height, height, window.y, window.height, filter);
-
-  // Each pass rounds to 8 bits, so their order shows. Pillow 13 goes down first where that takes away more than twice as many
-  // lines as the other pass takes columns (earlier ones never do); it is the cheaper order, too.
-  if (wide && tall && box.height > height && box.height - height > 2 * (box.width - width)) {
-    const std::int64_t left = h.first.front(), line = (h.first.back() + h.count.back() - left) * channels;
-    scratch.between.resize(static_cast<std::size_t>(line));
-    for (std::int64_t y = 0; y < window.height; ++y) {
-      const Rows used{from[v.first[static_cast<std::size_t>(y)]] + left * channels, from.stride};
-      down_row(used, v.weights.data() + y * v.taps, v.count[static_cast<std::size_t>(y)], line, scratch.between.data());
-      across_row<channels>(scratch.between.data(), left, h, window.width, out.row(y));
-    }
-  } else {
-    const std::int64_t line = window.width * channels;
-    std::int64_t top = 0;
-    if (wide) {
-      top = tall ? v.first.front() : 0;
-      const std::int64_t rows = tall ? v.first.back() + v.count.back() - top : window.height;
-      scratch.between.resize(static_cast<std::size_t>(rows * line));
-      for (std::int64_t y = 0; y < rows; ++y) across_row<channels>(from[top + y], 0, h, window.width, scratch.between.data() + y * line);
-      from = {scratch.between.data(), line};
-    }
-    for (std::int64_t y = 0; y < window.height; ++y) {
-      if (tall) {
-        const Rows used{from[v.first[static_cast<std::size_t>(y)] - top], from.stride};
-        down_row(used, v.weights.data() + y * v.taps, v.count[static_cast<std::size_t>(y)], line, out.row(y));
-      } else {
-        std::memcpy(out.row(y), from[y], static_cast<std::size_t>(line));
-      }
+// Pixels that keep their size: rows as they are, or mirrored.
+void copy(const Image& source, std::int64_t x, std::int64_t y, bool flip, Pixels out) {
+  const std::int64_t channels = source.channels;
+  for (std::int64_t row = 0; row < out.height; ++row) {
+    const std::uint8_t* from = source.row(y + row) + x * channels;
+    std::uint8_t* to = out.row(row);
+    if (!flip) {
+      std::memcpy(to, from, static_cast<std::size_t>(out.width * channels));
+    } else {
+      for (std::int64_t i = 0; i < out.width; ++i, to += channels)
+        std::memcpy(to, from + (out.width - 1 - i) * channels, static_cast<std::size_t>(channels));
     }
   }
-  if (flip) {
-    for (std::int64_t y = 0; y < window.height; ++y) mirror<channels>(out.row(y), window.width);
+}
+
+template <int channels>
+void resample_as(const Image& source, const Region& region, std::int64_t height, std::int64_t width, const Box& window,
+                 Interpolation filter, bool flip, Pixels out) {
+  thread_local Scratch scratch;
+  Weights &h = scratch.horizontal, &v = scratch.vertical;
+  h.set(region.x, region.width, source.width, width, window.x, window.width, filter);
+  v.set(region.y, region.height, source.height, height, window.y, window.height, filter);
+  const std::int64_t left = h.begin(0), used = (h.end(window.width - 1) - left) * channels, line = window.width * channels;
+  scratch.line.resize(static_cast<std::size_t>(used + 4));
+  scratch.result.resize(static_cast<std::size_t>(line + 4));
+  const auto source_line = [&](std::int64_t y) { return source.row(y) + left * channels; };
+
+  // What bicubic weights make below 0 and above 255 is cut off after each pass, so their order shows. Pillow 13 goes down first where that
+  // takes away more than twice as many lines as the other pass takes columns (earlier ones never do); it is the cheaper order, too.
+  const double fewer = region.height - static_cast<double>(height);
+  if (fewer > 0 && fewer > 2 * (region.width - static_cast<double>(width))) {
+    scratch.source_lines.resize(static_cast<std::size_t>(v.taps));
+    for (std::int64_t y = 0; y < window.height; ++y) {
+      for (std::int64_t i = 0; i < v.taps; ++i) scratch.source_lines[static_cast<std::size_t>(i)] = source_line(v.begin(y) + i);
+      weighted_sum(scratch.source_lines.data(), v.of(y), v.taps, used, scratch.line.data());
+      across<channels>(scratch.line.data(), left, h, window.width, flip, scratch.result.data());
+      narrow(scratch.result.data(), line, out.row(y));
+    }
+    return;
+  }
+  scratch.rows.reset(v.taps, line);
+  scratch.lines.resize(static_cast<std::size_t>(v.taps));
+  std::int64_t made = v.begin(0);
+  for (std::int64_t y = 0; y < window.height; ++y) {
+    for (; made < v.end(y); ++made) {
+      widen(source_line(made), used, scratch.line.data());
+      across<channels>(scratch.line.data(), left, h, window.width, flip, scratch.rows.line(made));
+    }
+    for (std::int64_t i = 0; i < v.taps; ++i) scratch.lines[static_cast<std::size_t>(i)] = scratch.rows.line(v.begin(y) + i);
+    weighted_sum(scratch.lines.data(), v.of(y), v.taps, line, out.row(y));
   }
 }
 
 }  // namespace
 
-void resample(const Image& source, const Box& box, std::int64_t height, std::int64_t width, const Box& window, Interpolation filter,
-              bool flip, Image& out) {
-  out.reshape(window.height, window.width, source.channels);
-  if (source.channels == 1) {
-    resample_as<1>(source, box, height, width, window, filter, flip, out);
-  } else {
-    resample_as<3>(source, box, height, width, window, filter, flip, out);
+void resample(const Image& source, const Region& region, std::int64_t height, std::int64_t width, const Box& window, Interpolation filter,
+              bool flip, Pixels out) {
+  if (out.height != window.height || out.width != window.width || out.channels != source.channels)
+    core::fail(core::Exit::internal, "resample: a window of {} x {} for {} x {} pixels", window.height, window.width, out.height,
+               out.width);
+  const auto x = static_cast<std::int64_t>(region.x), y = static_cast<std::int64_t>(region.y);
+  if (static_cast<double>(x) == region.x && static_cast<double>(y) == region.y && static_cast<double>(width) == region.width &&
+      static_cast<double>(height) == region.height)
+    return copy(source, x + window.x, y + window.y, flip, out);
+  const auto make = source.channels == 1 ? resample_as<1> : resample_as<3>;
+  make(source, region, height, width, window, filter, flip, out);
+}
+
+void crop_resize(const Image& source, const Box& box, std::int64_t height, std::int64_t width, Interpolation filter, bool flip,
+                 Image& out) {
+  if (box.x < 0 || box.y < 0 || box.width < 1 || box.height < 1 || box.x + box.width > source.width || box.y + box.height > source.height) {
+    core::fail(core::Exit::internal, "crop {}+{} x {}+{} of an image of {} x {}", box.x, box.width, box.y, box.height, source.width,
+               source.height);
   }
+  out.reshape(height, width, source.channels);
+  resample(source, box, height, width, {0, 0, width, height}, filter, flip, out);
 }
 
 }  // namespace selfsight::data

@@ -94,7 +94,7 @@ manifest::Dataset describe(const std::string& format, const std::filesystem::pat
 }
 
 std::vector<std::pair<std::string, std::string>> format_summaries() {
-  std::vector<std::pair<std::string, std::string>> out;
+  std::vector<std::pair<std::string, std::string>> out = {{"auto", "whichever of these fits what lies at PATH"}};
   const auto& formats = core::Registry<SourceFormat>::instance();
   for (const std::string& name : formats.names()) out.emplace_back(name, formats.find(name, "format").summary);
   const auto& sets = core::Registry<NamedSet>::instance();

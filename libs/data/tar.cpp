@@ -132,7 +132,7 @@ std::vector<TarEntry> list_tar(std::span<const std::byte> bytes, const fs::path&
     const char type = static_cast<char>(header[156]);
     std::string name(text_field(header, 0, 100));
     if (text_field(header, 257, 5) == "ustar" && header[262] == std::byte{0} && header[345] != std::byte{0}) {
-      name = std::string(text_field(header, 345, 155)) + "/" + name;
+      name.insert(0, std::string(text_field(header, 345, 155)).append("/"));
     }
     const bool describes = type == 'x' || type == 'g' || type == 'L' || type == 'K';  // another entry
     if (pax.has_size && !describes) size = pax.size;

@@ -24,7 +24,7 @@ using core::fail;
 constexpr std::size_t most_listed = 100;
 
 /// The shards of one split, as they were found.
-struct Part {
+struct SplitShards {
   std::vector<fs::path> paths;
   std::vector<WebShard> shards;
   fs::path folder, index;
@@ -73,9 +73,9 @@ class Classes {
   std::map<std::string, std::int64_t> numbers_;
 };
 
-void read_shards(std::vector<Part*> parts, const WebMembers& members) {
+void read_shards(std::vector<SplitShards*> parts, const WebMembers& members) {
   std::vector<std::pair<const fs::path*, WebShard*>> jobs;
-  for (Part* part : parts) {
+  for (SplitShards* part : parts) {
     part->shards.resize(part->paths.size());
     for (std::size_t i = 0; i < part->paths.size(); ++i) jobs.emplace_back(&part->paths[i], &part->shards[i]);
   }
@@ -104,7 +104,7 @@ void need_utf8(const fs::path& path) {
 }
 
 /// What a part leaves out, told in the manifest and on stderr.
-void tell_left_out(const std::string& name, const Part& part, manifest::Split& split) {
+void tell_left_out(const std::string& name, const SplitShards& part, manifest::Split& split) {
   std::vector<std::string> without;
   PassedOver passed_over;
   for (std::size_t i = 0; i < part.shards.size(); ++i) {
@@ -125,7 +125,8 @@ void tell_left_out(const std::string& name, const Part& part, manifest::Split& s
                                   {"first", std::vector(without.begin(), without.begin() + static_cast<std::ptrdiff_t>(listed))}};
 }
 
-manifest::Split write_part(const std::string& name, const Part& part, const Classes& classes, const std::vector<std::string>& class_names) {
+manifest::Split write_part(const std::string& name, const SplitShards& part, const Classes& classes,
+                           const std::vector<std::string>& class_names) {
   ShardIndex index;
   index.labels = class_names;
   for (std::size_t i = 0; i < part.shards.size(); ++i) {
@@ -162,11 +163,11 @@ manifest::Dataset index_tars(const std::vector<std::string>& arguments, const Ta
   const std::string& label = options.members.label;
   if (label != "auto" && label != "cls" && label != "none" && (!label.starts_with("json:") || label == "json:"))
     fail(Exit::usage, "--label: '{}' is not auto, cls, none or json:KEY", label);
-  std::map<std::string, Part> parts;
+  std::map<std::string, SplitShards> parts;
   std::vector<fs::path> all;
-  std::vector<Part*> to_read;
+  std::vector<SplitShards*> to_read;
   for (auto& [name, paths] : shards_by_split(options.list, arguments)) {
-    Part& part = parts[name];
+    SplitShards& part = parts[name];
     part.folder = common_folder(paths);
     const std::string file = name + shard_index_ending;
     part.index = manifest.empty() ? part.folder / file

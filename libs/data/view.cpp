@@ -1,7 +1,6 @@
 #include "data/view.h"
 
 #include "core/error.h"
-#include "data/resample.h"
 
 #include <algorithm>
 #include <cmath>
@@ -67,7 +66,7 @@ Box padded_box(const Recipe& recipe, std::int64_t height, std::int64_t width, co
   return {place(width), y, recipe.size, recipe.size};
 }
 
-// `box` of the source; 0 where it reaches outside.
+// `box` of the picture; 0 where it reaches outside of what there is.
 Image cut_out(const Image& source, const Box& box) {
   Image out(box.height, box.width, source.channels);
   const std::int64_t left = std::max<std::int64_t>(box.x, 0), right = std::min(box.x + box.width, source.width);
@@ -76,6 +75,13 @@ Image cut_out(const Image& source, const Box& box) {
     std::copy_n(source.row(y) + left * source.channels, (right - left) * source.channels,
                 out.row(y - box.y) + (left - box.x) * source.channels);
   return out;
+}
+
+// Of a picture's pixels, those of `box` with `margin` around it.
+Box inside(const Box& box, std::int64_t margin, std::int64_t height, std::int64_t width) {
+  const std::int64_t left = std::clamp<std::int64_t>(box.x - margin, 0, width), top = std::clamp<std::int64_t>(box.y - margin, 0, height);
+  return {left, top, std::clamp<std::int64_t>(box.x + box.width + margin, left, width) - left,
+          std::clamp<std::int64_t>(box.y + box.height + margin, top, height) - top};
 }
 
 // What "centre" resizes the whole image to, and the window it cuts from that.
@@ -271,36 +277,68 @@ Drawn draw(const Recipe& recipe, std::int64_t height, std::int64_t width, core::
   return drawn;
 }
 
+Part needed(const Recipe& recipe, const Drawn& drawn) {
+  const Geometry& g = drawn.geometry;
+  if (recipe.crop == "padded") return {inside(g.box, 0, g.source_height, g.source_width)};
+  if (recipe.crop == "centre") {
+    // Pixels beyond the box weigh on those at its edges, the more so the more the picture shrinks.
+    const double shrunk = std::max(1.0, static_cast<double>(g.box.width) / static_cast<double>(recipe.size));
+    return {inside(g.box, static_cast<std::int64_t>(std::ceil(2 * shrunk)) + 1, g.source_height, g.source_width)};
+  }
+  std::int64_t reduce = 1;
+  const std::int64_t side = std::min(g.box.width, g.box.height);
+  while (recipe.crop == "random" && reduce < 8 && side >= 2 * reduce * recipe.size) reduce *= 2;
+  return {g.box, reduce};
+}
+
+Part together(const Part& a, const Part& b) {
+  const std::int64_t left = std::min(a.box.x, b.box.x), top = std::min(a.box.y, b.box.y);
+  return {{left, top, std::max(a.box.x + a.box.width, b.box.x + b.box.width) - left,
+           std::max(a.box.y + a.box.height, b.box.y + b.box.height) - top},
+          std::min(a.reduce, b.reduce)};
+}
+
 void apply(const Image& image, const Recipe& recipe, const Drawn& drawn, Image& out) {
+  out.reshape(recipe.size, recipe.size, image.channels);
+  apply(image, {{0, 0, image.width, image.height}}, recipe, drawn, out);
+}
+
+void apply(const Image& image, const Part& part, const Recipe& recipe, const Drawn& drawn, Pixels out) {
   const Interpolation filter = recipe.filter == "bicubic" ? Interpolation::bicubic : Interpolation::bilinear;
   const Geometry& geometry = drawn.geometry;
+  const Box view{0, 0, recipe.size, recipe.size};
+  // A box of the picture, in pixels of the image.
+  const auto seen = [&](const Box& box) {
+    const auto r = static_cast<double>(part.reduce);
+    return Region(static_cast<double>(box.x - part.box.x) / r, static_cast<double>(box.y - part.box.y) / r,
+                  static_cast<double>(box.width) / r, static_cast<double>(box.height) / r);
+  };
   if (recipe.crop == "centre") {
-    const Centre centre = centre_of(recipe, image.height, image.width);
-    resample(image, {0, 0, image.width, image.height}, centre.height, centre.width, centre.window, filter, geometry.flip, out);
+    const Centre centre = centre_of(recipe, geometry.source_height, geometry.source_width);
+    resample(image, seen({0, 0, geometry.source_width, geometry.source_height}), centre.height, centre.width, centre.window, filter,
+             geometry.flip, out);
   } else if (recipe.crop == "padded") {
-    crop_resize(cut_out(image, geometry.box), {0, 0, recipe.size, recipe.size}, recipe.size, recipe.size, filter, geometry.flip, out);
+    const Box& box = geometry.box;
+    resample(cut_out(image, {box.x - part.box.x, box.y - part.box.y, box.width, box.height}), view, recipe.size, recipe.size, view, filter,
+             geometry.flip, out);
   } else {
-    crop_resize(image, geometry.box, recipe.size, recipe.size, filter, geometry.flip, out);
+    resample(image, seen(geometry.box), recipe.size, recipe.size, view, filter, geometry.flip, out);
   }
+  std::array<ColourStep, 6> steps{};
+  std::size_t count = 0;
   for (const int part : drawn.jitter_order) {
-    switch (part) {
-      case 0:
-        adjust_brightness(out, drawn.brightness);
-        break;
-      case 1:
-        adjust_contrast(out, drawn.contrast);
-        break;
-      case 2:
-        adjust_saturation(out, drawn.saturation);
-        break;
-      default:
-        adjust_hue(out, drawn.hue);
-        break;
-    }
+    constexpr std::array kinds = {Colour::brightness, Colour::contrast, Colour::saturation, Colour::hue};
+    const std::array amounts = {drawn.brightness, drawn.contrast, drawn.saturation, drawn.hue};
+    steps[count++] = {kinds[static_cast<std::size_t>(part)], amounts[static_cast<std::size_t>(part)]};
   }
-  if (drawn.grey) to_grey(out);
-  if (drawn.blur_sigma > 0) gaussian_blur(out, kernel_of(recipe), drawn.blur_sigma);
-  if (drawn.solarize) solarize(out, 128);
+  if (drawn.grey) steps[count++] = {Colour::grey};
+  const bool blur = drawn.blur_sigma > 0;
+  constexpr ColourStep inversion{Colour::solarize, 128};
+  if (drawn.solarize && !blur) steps[count++] = inversion;
+  recolour(out, {steps.data(), count});
+  if (!blur) return;
+  gaussian_blur(out, kernel_of(recipe), drawn.blur_sigma);
+  if (drawn.solarize) recolour(out, {&inversion, 1});
 }
 
 }  // namespace selfsight::data

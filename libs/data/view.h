@@ -73,7 +73,14 @@ struct Drawn {
 /// Draws with torchvision's distributions (of a padded crop: RandomCrop's with `padding`; where the padded image is still smaller than the
 /// view, the view shows all of it at a random place in more black). The count of numbers used does not depend on what is drawn.
 Drawn draw(const Recipe& recipe, std::int64_t height, std::int64_t width, core::Rng& rng);
-/// Makes the view; `out` is size x size with the image's channels.
+/// The least of its picture that a view needs, to be seen as finely as the view is. A random crop that has twice the view's size or more
+/// is content with a picture reduced as far as leaves it no smaller than the view.
+Part needed(const Recipe& recipe, const Drawn& drawn);
+/// What serves both.
+Part together(const Part& a, const Part& b);
+/// Makes the view from an image that holds `part` of the picture; `out` is size x size with the image's channels.
+void apply(const Image& image, const Part& part, const Recipe& recipe, const Drawn& drawn, Pixels out);
+/// The same from the whole picture.
 void apply(const Image& image, const Recipe& recipe, const Drawn& drawn, Image& out);
 
 }  // namespace selfsight::data

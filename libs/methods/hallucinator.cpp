@@ -54,7 +54,7 @@ train::Outcome Hallucinator::step(const train::Views& views, const train::Progre
   const auto pair = pairs_.encode(views.x.at(0), views.x.at(1), progress);
   if (options_.module == "off") return pairs_.compare(pair, progress);
   const double r = options_.extrapolation * torch::rand({}, torch::kFloat64).item<double>();
-  return pairs_.compare(pair.with_queries(hallucinate(pair.query, pair.key, r)), progress);
+  return pairs_.compare(pair.with_queries(hallucinate(pair.query, pair.counterpart(), r)), progress);
 }
 
 namespace {

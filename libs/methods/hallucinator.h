@@ -2,9 +2,9 @@
 // arXiv 2307.12168. A modifier: `--with hallucinator` around simclr, moco or simsiam.
 //
 // Readings: a key is enqueued once (the release enqueues it twice, once for each of its queries). Around SimCLR the doubled keys stay in
-// the denominator, as in the plain NT-Xent of the enlarged set, so that its loss does not fall below ln 3. Around SimSiam the queries are
-// what the projector gives, extrapolated away from the detached target, and the predictor sees real and hallucinated ones of a view as one
-// batch; the release hallucinates predictions, away from the other view's prediction, with an r of its own for each direction.
+// the denominator, as in the plain NT-Xent of the enlarged set, so that its loss does not fall below ln 3. Around SimSiam the predictions
+// are extrapolated, each away from the other view's prediction, and compared with the detached projection, as released; r is one number a
+// batch everywhere (the release draws one for each direction of SimSiam).
 #pragma once
 
 #include "nn/heads.h"

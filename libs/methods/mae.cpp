@@ -25,7 +25,7 @@ Masking random_masking(const torch::Tensor& noise, double ratio) {
 }
 
 torch::Tensor mae_target(const torch::Tensor& images, std::int64_t patch, bool normalise) {
-  const torch::Tensor pixels = nn::patchify(images, patch);
+  torch::Tensor pixels = nn::patchify(images, patch);
   if (!normalise) return pixels;
   return (pixels - pixels.mean(-1, /*keepdim=*/true)) / (pixels.var(-1, /*unbiased=*/true, /*keepdim=*/true) + 1e-6).sqrt();
 }

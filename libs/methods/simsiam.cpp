@@ -29,14 +29,13 @@ void Simsiam::build(const train::Setup& setup) {
 
 train::PairMethod::Pair Simsiam::encode(const torch::Tensor& a, const torch::Tensor& b, const train::Progress&) {
   const torch::Tensor z1 = encoder_->forward(a), z2 = encoder_->forward(b);
-  return {torch::cat({z1, z2}), torch::cat({z2, z1}).detach(), /*parts=*/2};
+  const torch::Tensor p1 = predictor_->forward(z1), p2 = predictor_->forward(z2);
+  return {torch::cat({p1, p2}), torch::cat({z2, z1}).detach(), torch::cat({p2, p1})};
 }
 
 train::Outcome Simsiam::compare(const Pair& pair, const train::Progress&) {
-  std::vector<torch::Tensor> predicted;
-  for (const auto& part : pair.query.chunk(pair.parts)) predicted.push_back(predictor_->forward(part));
   train::Outcome out;
-  out.loss = nn::negative_cosine(torch::cat(predicted), pair.key);
+  out.loss = nn::negative_cosine(pair.query, pair.key);
   out.embedding = pair.key;
   return out;
 }

@@ -38,21 +38,34 @@ std::string plain(const Json& value) {
   return value.dump();
 }
 
-/// The settings that make a run's arm, flat: name and text.
-std::map<std::string, std::string> settings_of(const Json& model) {
-  std::map<std::string, std::string> out;
-  for (const char* part : {"architecture", "config"}) {
-    if (!model.contains(part) || !model.at(part).is_object()) continue;
-    for (const auto& [key, value] : model.at(part).items()) {
-      if (std::find(incidental.begin(), incidental.end(), key) == incidental.end()) out[key] = plain(value);
-    }
-  }
-  return out;
-}
-
 std::string seed_of(const Json& model) {
   const auto config = model.find("config");
   return config != model.end() && config->is_object() && config->contains("seed") ? plain(config->at("seed")) : "";
+}
+
+/// A manifest that a run took (a teacher, a plan), by its name; by its folder's where manifests of one kind have one name. The run's own
+/// seed in it does not make another arm.
+std::string taken(const std::string& file, const std::string& seed) {
+  const std::filesystem::path path(file);
+  std::string name = path.stem() == "model" || path.stem() == "dataset" ? path.parent_path().filename().string() : path.stem().string();
+  const std::string ending = "-seed" + seed;
+  if (name.ends_with(ending)) name.resize(name.size() - ending.size());
+  return name;
+}
+
+/// The settings that make a run's arm, flat: name and text.
+std::map<std::string, std::string> settings_of(const Json& model) {
+  std::map<std::string, std::string> out;
+  const std::string seed = seed_of(model);
+  for (const char* part : {"architecture", "config"}) {
+    if (!model.contains(part) || !model.at(part).is_object()) continue;
+    for (const auto& [key, value] : model.at(part).items()) {
+      if (std::find(incidental.begin(), incidental.end(), key) != incidental.end()) continue;
+      const bool file = value.is_string() && value.get<std::string>().ends_with(".json");
+      out[key] = file ? taken(value.get<std::string>(), seed) : plain(value);
+    }
+  }
+  return out;
 }
 
 bool smaller_is_better(const Row& row) {

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <set>
 
 namespace selfsight::report {
@@ -29,6 +30,9 @@ constexpr std::array<Known, 8> known = {{{"loss", "Loss", "", "", 1},
                                          {"lr", "Learning rate", "", "", 1},
                                          {"images_per_second", "Throughput", "images/s", "images/s", 1},
                                          {"data_wait", "Waiting for data", "% of the time", "%", 100}}};
+
+/// What the training record has as STAGE_ms, milliseconds of one thread for an image.
+constexpr std::array<const char*, 4> loading = {"read", "decode", "augment", "transfer"};
 
 /// Beyond this many points a curve is smoothed and its raw points are kept behind it.
 constexpr std::size_t smoothing_from = 200;
@@ -87,6 +91,7 @@ Section training_section(const std::vector<TrainedRun>& runs) {
     done.insert(what.key);
   }
   done.insert({"seconds", "step"});
+  for (const char* stage : loading) done.insert(std::string(stage) + "_ms");
   std::set<std::string> further;
   for (const TrainedRun& run : runs) {
     for (const auto* curves : {&run.record.steps, &run.record.epochs}) {
@@ -103,7 +108,16 @@ Section training_section(const std::vector<TrainedRun>& runs) {
   }
   section.html += "<div class=\"charts\">" + charts + "</div>";
 
-  std::vector<std::pair<std::string, std::string>> stages;
+  std::vector<std::pair<std::string, std::string>> costs, stages;
+  for (const TrainedRun& run : runs) {
+    for (const char* stage : loading) {
+      const Curve* curve = run.record.find(std::string(stage) + "_ms");
+      if (curve == nullptr || curve->y.empty()) continue;
+      const double mean = std::accumulate(curve->y.begin(), curve->y.end(), 0.0) / static_cast<double>(curve->y.size());
+      costs.emplace_back(runs.size() > 1 ? run.name + ": " + stage : stage, fmt::format("{:.3f} ms", mean));
+    }
+  }
+  if (!costs.empty()) section.html += "<h3>What an image costs before the step, one thread</h3>" + definition_grid(costs);
   for (const TrainedRun& run : runs) {
     for (const auto& [stage, seconds] : run.record.stage_seconds) {
       stages.emplace_back(runs.size() > 1 ? run.name + ": " + stage : stage, seconds_text(seconds));

@@ -27,14 +27,4 @@ std::vector<ParameterGroup> Modifier::parameter_groups(const OptimizerOptions& o
   return groups;
 }
 
-PairMethod::Pair PairMethod::Pair::with_queries(const torch::Tensor& more) const {
-  const auto queries = query.chunk(parts), others = more.chunk(parts), keys = key.chunk(parts);
-  std::vector<torch::Tensor> all_queries, all_keys;
-  for (std::size_t i = 0; i < queries.size(); ++i) {
-    all_queries.insert(all_queries.end(), {queries[i], others[i]});
-    all_keys.insert(all_keys.end(), {keys[i], keys[i]});
-  }
-  return {torch::cat(all_queries), torch::cat(all_keys), parts};
-}
-
 }  // namespace selfsight::train

@@ -157,10 +157,12 @@ using ModifierRegistry = core::Registry<ModifierEntry>;
 class PairMethod : public Method {
  public:
   struct Pair {
-    torch::Tensor query, key;  ///< N x D each, as the heads give them: compare() does whatever normalising or predicting is left
-    std::int64_t parts = 1;    ///< equal blocks of rows that batch normalisation in compare() must keep apart
-    /// With further queries for the same keys, row by row; each block gets its own.
-    [[nodiscard]] Pair with_queries(const torch::Tensor& more) const;
+    torch::Tensor query, key;     ///< N x D each, as the heads give them: compare() does whatever normalising is left
+    torch::Tensor opposite = {};  ///< N x D: the other view made as the query was, where that is not the key (a predictor, say)
+    /// What lies over against the query in its own space: `opposite`, or the key.
+    [[nodiscard]] const torch::Tensor& counterpart() const { return opposite.defined() ? opposite : key; }
+    /// With further queries for the same keys, row by row.
+    [[nodiscard]] Pair with_queries(const torch::Tensor& more) const { return {torch::cat({query, more}), torch::cat({key, key})}; }
   };
   /// Embeddings of views `a` and `b`. What is not to get a gradient is detached already.
   virtual Pair encode(const torch::Tensor& a, const torch::Tensor& b, const Progress& progress) = 0;

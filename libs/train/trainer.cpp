@@ -73,9 +73,10 @@ class Trainer {
   int non_finite_ = 0;                 ///< skipped updates in a row
   int rollbacks_ = 0, fruitless_ = 0;  ///< returns to a checkpoint: all of them, and those since the last clean checkpoint beyond a fault
   std::int64_t fault_step_ = 0;        ///< where the last of them began
-  double started_ = core::monotonic_seconds(), saved_ = started_, logged_ = started_, seconds_before_ = 0;
-  std::int64_t logged_images_ = 0;
-  double logged_wait_ = 0;
+  double started_ = core::monotonic_seconds(), saved_ = started_, logged_ = started_, epoch_began_ = started_, seconds_before_ = 0;
+  std::int64_t logged_images_ = 0, epoch_images_ = 0;
+  data::LoaderTimes logged_times_, epoch_times_;                    ///< of the loader, at the last log and at the start of the epoch
+  double transfer_ = 0, logged_transfer_ = 0, epoch_transfer_ = 0;  ///< seconds from pixels to normalised tensors on the device
 };
 
 Trainer::Trainer(Run& run, const RunFolder& folder)
@@ -193,12 +194,23 @@ void Trainer::stop_if_asked() {
              progress_.total_steps);
 }
 
+/// What making an image costs, in milliseconds of the thread that does it: the loader's, and the trainer's for "transfer".
+static std::vector<std::pair<std::string, double>> loading_stages(const data::LoaderTimes& spent, double transfer, std::int64_t images) {
+  const double made = static_cast<double>(std::max<std::int64_t>(spent.images, 1)) / 1000;
+  return {{"read", spent.read / made},
+          {"decode", spent.decode / made},
+          {"augment", spent.augment / made},
+          {"transfer", 1000 * transfer / static_cast<double>(std::max<std::int64_t>(images, 1))}};
+}
+
 /// Forward and backward of one batch. The returned loss is detached and not scaled.
 torch::Tensor Trainer::forward_backward(const data::Batch& batch, Outcome& outcome) {
   Views views;
+  const double begin = core::monotonic_seconds();
   for (const auto& view : batch.views) views.x.push_back(to_tensor(view, set_.normalisation(), device_));
   views.samples = torch::tensor(batch.samples).to(device_);
   views.labels = torch::tensor(batch.labels).to(device_);
+  transfer_ += core::monotonic_seconds() - begin;
   views.batch = &batch;
   {
     const Autocast autocast(options_.precision, device_.type());
@@ -317,15 +329,20 @@ void Trainer::log_step(const Outcome& outcome, double loss, double lr) {
   metrics_->write(line);
   if (const auto warning = collapse_.look(spread, loss, outcome.uniform_loss)) core::log_warning("step {}: {}", progress_.step, *warning);
 
-  const double now = core::monotonic_seconds(), wait = loader_->times().wait, seconds = std::max(1e-9, now - logged_);
-  timings_->write({{"type", "step"},
-                   {"step", progress_.step},
-                   {"epoch", progress_.epochs()},
-                   {"images_per_second", static_cast<double>(images_ - logged_images_) / seconds},
-                   {"data_wait", std::max(0.0, wait - logged_wait_) / seconds}});
+  const double now = core::monotonic_seconds(), seconds = std::max(1e-9, now - logged_);
+  const data::LoaderTimes times = loader_->times(), spent = times.since(logged_times_);
+  json timing = {{"type", "step"},
+                 {"step", progress_.step},
+                 {"epoch", progress_.epochs()},
+                 {"images_per_second", static_cast<double>(images_ - logged_images_) / seconds},
+                 {"data_wait", std::max(0.0, spent.wait) / seconds}};
+  for (const auto& [stage, milliseconds] : loading_stages(spent, transfer_ - logged_transfer_, images_ - logged_images_))
+    timing[stage + "_ms"] = milliseconds;
+  timings_->write(timing);
   logged_ = now;
   logged_images_ = images_;
-  logged_wait_ = wait;
+  logged_times_ = times;
+  logged_transfer_ = transfer_;
 }
 
 /// What is neither a step nor a checkpoint, with its time.
@@ -362,9 +379,11 @@ void Trainer::epoch(std::int64_t number) {
   data::EpochPlan proposed = batches_ ? batches_->epoch(data_seed(), number)
                                       : data::shuffled_plan(set_.samples(), options_.batch, data_seed(), number, /*drop_last=*/true);
   loader_->start(method_.plan(std::move(proposed), data_seed(), number), number, done * options_.accumulate);
-  logged_ = core::monotonic_seconds();  // rates are of the steps alone: what lies between two epochs is not counted
+  logged_ = epoch_began_ = core::monotonic_seconds();  // rates are of the steps alone: what lies between two epochs is not counted
   logged_images_ = images_;
-  logged_wait_ = loader_->times().wait;
+  logged_times_ = epoch_times_ = loader_->times();
+  logged_transfer_ = epoch_transfer_ = transfer_;
+  epoch_images_ = images_;
   method_.train();
   const std::int64_t last = std::min(progress_.total_steps, (number + 1) * progress_.steps_per_epoch);
   while (progress_.step < last) {
@@ -385,6 +404,13 @@ void Trainer::finish_epoch(std::int64_t number) {
   epoch_loss_ = 0;
   epoch_steps_ = 0;
   const bool last = progress_.step >= progress_.total_steps;
+  const double seconds = core::monotonic_seconds() - epoch_began_;
+  const data::LoaderTimes spent = loader_->times().since(epoch_times_);
+  std::string costs;
+  for (const auto& [stage, milliseconds] : loading_stages(spent, transfer_ - epoch_transfer_, images_ - epoch_images_))
+    costs += fmt::format("{:.3f} ms to {}, ", milliseconds, stage);
+  core::log_info("epoch {}: {:.0f} images/s; an image takes {}waiting for data {:.1f} % of the time", number + 1,
+                 static_cast<double>(images_ - epoch_images_) / std::max(seconds, 1e-9), costs, 100 * spent.wait / std::max(seconds, 1e-9));
   if (knn_ && knn_->usable() && ((number + 1) % options_.knn_every == 0 || last)) {
     const double begin = core::monotonic_seconds();
     const auto result =

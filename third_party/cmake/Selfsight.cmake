@@ -6,7 +6,7 @@ if(SELFSIGHT_WERROR)
   list(APPEND SELFSIGHT_WARNINGS -Werror)
 endif()
 
-# selfsight_library(data DEPS manifest selfsight::turbojpeg [TORCH] [REGISTERS])
+# selfsight_library(data DEPS manifest selfsight::jpeg [TORCH] [REGISTERS])
 # Sources are all .cpp files of the folder, so a new file needs no edit here. TORCH: compiled with the shared precompiled header.
 # REGISTERS: its files register things by file-level constants, so programs take them all, not only what they name.
 function(selfsight_library name)

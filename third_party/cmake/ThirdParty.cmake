@@ -27,7 +27,7 @@ function(selfsight_import target header library)
     INTERFACE_INCLUDE_DIRECTORIES ${SELFSIGHT_${id}_INCLUDE})
 endfunction()
 
-selfsight_import(turbojpeg turbojpeg.h turbojpeg)
+selfsight_import(jpeg jpeglib.h jpeg)
 selfsight_import(deflate libdeflate.h deflate)
 # find_package(OpenCV) needs the meta package with every module (and VTK behind it); three modules are used.
 selfsight_import(opencv_core opencv2/core.hpp opencv_core INCLUDE_SUFFIXES opencv4)

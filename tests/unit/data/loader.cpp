@@ -48,6 +48,30 @@ class Memory final : public Source {
   std::vector<Image> images_;
 };
 
+/// Photographs in memory, as JPEG files.
+class Photos final : public Source {
+ public:
+  explicit Photos(std::int64_t count) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      Image image(90 + 7 * i, 130 - 5 * i, 3);
+      for (std::int64_t y = 0; y < image.height; ++y)
+        for (std::int64_t x = 0; x < 3 * image.width; ++x) image.row(y)[x] = static_cast<std::uint8_t>((x * (2 + i) + y * y / 3) % 256);
+      files_.push_back(encode_jpeg(image, 90));
+    }
+  }
+  [[nodiscard]] std::int64_t size() const override { return static_cast<std::int64_t>(files_.size()); }
+  [[nodiscard]] std::int64_t label(std::int64_t) const override { return -1; }
+  [[nodiscard]] std::string name(std::int64_t index) const override { return "photo#" + std::to_string(index); }
+  [[nodiscard]] Stored read(std::int64_t index) const override {
+    Stored stored;
+    stored.bytes = files_[static_cast<std::size_t>(index)];
+    return stored;
+  }
+
+ private:
+  std::vector<std::vector<std::byte>> files_;
+};
+
 const std::vector<ViewSpec> two_views = {{simclr_recipe(8), false}, {byol_recipes(6)[1], true}};
 
 LoaderOptions options_of(std::int64_t workers, const std::string& on_bad = "fail", double max_bad = 1, std::int64_t prefetch = 3) {
@@ -144,6 +168,39 @@ TEST_CASE("a batch holds the planned samples, made with the numbers of (seed, ep
       }
     }
   }
+}
+
+TEST_CASE("of JPEGs only what the views show is decoded, and a batch is what whole pictures give, for any number of workers") {
+  const auto photos = std::make_shared<Photos>(9);
+  const std::vector<ViewSpec> views = {{simclr_recipe(40)}, {byol_recipes(24)[1], true}, {Recipe{.size = 48, .scale_max = 0.4}}};
+  const auto batches_of = [&](std::int64_t workers, std::int64_t first = 0) {
+    Loader loader({photos}, views, 3, options_of(workers));
+    EpochPlan plan = shuffled_plan(9, 3, 3, 1, false);
+    for (BatchPlan& batch : plan)
+      for (Draw& draw : batch) draw.mate = draw.sample % 2 == 0 ? (draw.sample + 4) % 9 : -1;
+    loader.start(plan, 1, first);
+    return rest_of(loader);
+  };
+  const std::vector<Batch> batches = batches_of(1);
+  REQUIRE(batches.size() == 3);
+  CHECK(same(batches, batches_of(2)));
+  CHECK(same(batches, batches_of(7)));
+  CHECK(same({batches[1], batches[2]}, batches_of(2, 1)));
+  for (const Batch& batch : batches)
+    for (std::size_t i = 0; i < 3; ++i)
+      for (std::size_t v = 0; v < views.size(); ++v) {
+        const std::int64_t mate = batch.mates[i], shown = views[v].of_mate && mate >= 0 ? mate : batch.samples[i];
+        const Image whole = decode(photos->read(shown), 3, "photo");
+        core::Rng rng(3, core::Stream::view, 1, static_cast<std::uint64_t>(batch.samples[i]), v);
+        const Drawn drawn = draw(views[v].recipe, whole.height, whole.width, rng);
+        Image view;
+        apply(whole, views[v].recipe, drawn, view);
+        // The last view is too large for a reduced picture, and the views of one picture share it; mates stand alone.
+        const auto* pixels = batch.views[v].pixels.data() + i * view.pixels.size();
+        if (shown == batch.samples[i]) CHECK(std::equal(view.pixels.begin(), view.pixels.end(), pixels));
+        CHECK(batch.views[v].geometry[i].source_height == whole.height);
+        CHECK(batch.views[v].geometry[i].box.x == drawn.geometry.box.x);
+      }
 }
 
 TEST_CASE("an epoch goes on where it was left") {

@@ -222,6 +222,11 @@ TEST_CASE("how many numbers a draw uses depends on nothing") {
   CHECK(std::all_of(after.begin(), after.end(), [&](std::uint32_t word) { return word == after.front(); }));
 }
 
+void change(Image& image, Colour kind, double amount = 0) {
+  const ColourStep step{kind, amount};
+  recolour(image, {&step, 1});
+}
+
 TEST_CASE("a view is crop, flip, jitter, grey, blur and solarize in this order") {
   const Image image = noise(40, 50, 3);
   Recipe recipe = simclr_recipe(16);
@@ -234,14 +239,14 @@ TEST_CASE("a view is crop, flip, jitter, grey, blur and solarize in this order")
     apply(image, recipe, d, view);
     crop_resize(image, d.geometry.box, 16, 16, Interpolation::bilinear, d.geometry.flip, expected);
     for (const int part : d.jitter_order) {
-      if (part == 0) adjust_brightness(expected, d.brightness);
-      if (part == 1) adjust_contrast(expected, d.contrast);
-      if (part == 2) adjust_saturation(expected, d.saturation);
-      if (part == 3) adjust_hue(expected, d.hue);
+      if (part == 0) change(expected, Colour::brightness, d.brightness);
+      if (part == 1) change(expected, Colour::contrast, d.contrast);
+      if (part == 2) change(expected, Colour::saturation, d.saturation);
+      if (part == 3) change(expected, Colour::hue, d.hue);
     }
-    if (d.grey) to_grey(expected);
+    if (d.grey) change(expected, Colour::grey);
     gaussian_blur(expected, 3, d.blur_sigma);
-    solarize(expected, 128);
+    change(expected, Colour::solarize, 128);
     CHECK(view.pixels == expected.pixels);
   }
 }

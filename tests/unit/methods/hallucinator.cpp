@@ -69,8 +69,8 @@ TEST_CASE("hallucinator: gradients reach M and the query encoder by the hallucin
     Wrapped built(host);
     const auto pair = built.host().encode(Built::images(1), Built::images(2), built.progress);
     CHECK(pair.key.requires_grad() == (host == "simclr"));
-    const torch::Tensor made = built.modifier().hallucinate(pair.query, pair.key, 0.05);
-    built.host().compare({made, pair.key, pair.parts}, built.progress).loss.backward();
+    const torch::Tensor made = built.modifier().hallucinate(pair.query, pair.counterpart(), 0.05);
+    built.host().compare({made, pair.key}, built.progress).loss.backward();
     double generator = 0, encoder = 0;
     for (const auto& item : built.method->named_parameters()) {
       CAPTURE(item.key());
@@ -93,13 +93,18 @@ TEST_CASE("hallucinator: the enlarged NT-Xent of simclr has its closed forms") {
   CHECK(built.host().compare(apart.with_queries(q), built.progress).loss.item<double>() == doctest::Approx(std::log(3.0)).epsilon(1e-5));
 }
 
-TEST_CASE("hallucinator: simsiam's predictor sees real and hallucinated queries of a view together, the two views apart") {
-  const auto rows = [](double value) { return torch::full({2, 1}, value); };
-  const train::PairMethod::Pair pair{torch::cat({rows(1), rows(2)}), torch::cat({rows(11), rows(12)}), 2};
-  const auto all = pair.with_queries(torch::cat({rows(3), rows(4)}));
-  CHECK(torch::equal(all.query.flatten(), torch::tensor({1.0, 1.0, 3.0, 3.0, 2.0, 2.0, 4.0, 4.0})));
-  CHECK(torch::equal(all.key.flatten(), torch::tensor({11.0, 11.0, 11.0, 11.0, 12.0, 12.0, 12.0, 12.0})));
-  CHECK(all.parts == 2);
+TEST_CASE("hallucinator: around simsiam a prediction goes away from the other view's prediction and is compared with its projection") {
+  Wrapped built("simsiam", {{"hallucinator-module", "none"}, {"extrapolation", 1.0}});
+  const auto a = Built::images(1), b = Built::images(2);
+  const auto pair = built.host().encode(a, b, built.progress);
+  const auto p = pair.query.chunk(2), z = pair.key.chunk(2);
+  torch::manual_seed(4);
+  const double r = torch::rand({}, torch::kFloat64).item<double>();
+  const auto towards = [](const torch::Tensor& query, const torch::Tensor& key) { return nn::negative_cosine(query, key).item<double>(); };
+  const double expected =
+      (towards(p[0], z[0]) + towards(p[1], z[1]) + towards((1 + r) * p[0] - r * p[1], z[0]) + towards((1 + r) * p[1] - r * p[0], z[1])) / 4;
+  torch::manual_seed(4);
+  CHECK(built.step({a, b}).loss.item<double>() == doctest::Approx(expected).epsilon(1e-5));
 }
 
 TEST_CASE("hallucinator: the first view's centres pile up at the edges of the central box and stay inside; the second's do not") {

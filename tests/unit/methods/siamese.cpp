@@ -53,13 +53,15 @@ TEST_CASE("simsiam: targets are detached, the loss lies in [-1, 1], the predicto
   const auto encoded = pair->encode(Built::images(1), Built::images(2), built.progress);
   CHECK_FALSE(encoded.key.requires_grad());
   CHECK(encoded.query.requires_grad());
-  // A target that is what the predictor says, each view's batch on its own, is as near as can be.
+  // Queries are predictions of each view's batch on its own; keys and counterparts are the other view's projection and prediction.
   auto* predictor = built.method->named_children()["predictor"]->as<nn::Mlp>();
-  std::vector<torch::Tensor> said;
-  for (const auto& part : encoded.query.chunk(encoded.parts)) said.push_back(predictor->forward(part).detach());
-  const double least = pair->compare({encoded.query, torch::cat(said), encoded.parts}, built.progress).loss.item<double>();
+  const auto keys = encoded.key.chunk(2), queries = encoded.query.chunk(2);
+  CHECK(torch::allclose(queries[0], predictor->forward(keys[1])));
+  CHECK(torch::allclose(queries[1], predictor->forward(keys[0])));
+  CHECK(torch::equal(encoded.counterpart(), torch::cat({queries[1], queries[0]})));
+  CHECK(encoded.counterpart().requires_grad());
+  const double least = pair->compare({encoded.query, encoded.query.detach()}, built.progress).loss.item<double>();
   CHECK(least == doctest::Approx(-1.0).epsilon(1e-5));
-  CHECK(encoded.parts == 2);
   std::size_t grouped = 0;
   for (const auto& group : built.method->parameter_groups({}))
     for (const auto& [name, parameter] : group.parameters) {

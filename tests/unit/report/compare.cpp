@@ -50,6 +50,20 @@ TEST_CASE("scores of no model of ours are never averaged: two files that say the
   CHECK(one.arms.at(0).name == "lvis-detect");
 }
 
+TEST_CASE("arms that took another manifest are told by its name, and the run's own seed in that makes no arm of its own") {
+  const auto planned = [](const std::string& rule, int seed, double value) {
+    const std::string plan = "/runs/plans/" + rule + "-seed" + std::to_string(seed) + ".json";
+    const std::string teacher = "/runs/teacher-seed" + std::to_string(seed) + "/model.json";
+    return run("g-simclr", {{"seed", seed}, {"plan", plan}, {"teacher", teacher}}, {row("g-simclr", value)});
+  };
+  const Comparison four =
+      compare({planned("random", 0, 40), planned("clusters", 0, 42), planned("random", 1, 44), planned("clusters", 1, 43)});
+  REQUIRE(four.arms.size() == 2);
+  CHECK(four.arms[0].name == "g-simclr (plan random)");
+  CHECK(four.arms[1].name == "g-simclr (plan clusters)");
+  CHECK(summarise(*four.cell(0, 0)).mean == doctest::Approx(42));
+}
+
 TEST_CASE("paired draws: the difference, its standard error and interval are those of the single differences") {
   const Cell a{{{0, "", 75, {74, 75, 76, 73, 77}}}, ""}, b{{{0, "", 69, {69, 69, 71, 66, 70}}}, ""};
   const Difference d = difference(a, b);
