@@ -1,4 +1,4 @@
-// ssl-data: describes what lies on disk as a data set manifest, and checks, splits, shards, shows and times data sets.
+// ssl-data: describes what lies on disk as a data set manifest, indexes tar shards, and checks, splits, shards, shows and times data sets.
 #include "core/files.h"
 #include "core/log.h"
 #include "core/progress.h"
@@ -9,6 +9,7 @@
 #include "data/shards.h"
 #include "data/show.h"
 #include "data/subset.h"
+#include "data/tar_index.h"
 #include "manifest/targets.h"
 
 namespace {
@@ -29,6 +30,12 @@ struct Job {
     output.describe(line.options(), output_help, replaces);
     line.options().group("");
   }
+  /// The same, with all that comes before the work.
+  void begin(const std::string& output_help, const std::string& kind = manifest::Dataset::kind) {
+    describe(output_help);
+    line.parse();
+    output.check(kind);
+  }
   void read() {
     const manifest::Document document = manifest::read_document(line.input());
     dataset = manifest::from_json<manifest::Dataset>(document.json, document.folder, document.origin);
@@ -38,16 +45,26 @@ struct Job {
     manifest::stamp(dataset, "ssl-data", line.argv(), core::monotonic_seconds() - started, {.provenance = output.provenance()});
     manifest::emit(manifest::to_json(dataset, core::absolute_path(to.parent_path())), to);
   }
+  /// The same for a data set that was described just now, with a line on each split.
+  void present() {
+    print(output.file());
+    for (const auto& [name, split] : dataset.splits) core::log_info("{}: {} images, {} classes", name, split.count, split.labels.size());
+  }
 };
 
 void describe_set(Job& job, const std::string& format) {
-  job.describe("also write the manifest to this file");
-  job.line.parse();
-  job.output.check(manifest::Dataset::kind);
+  job.begin("also write the manifest to this file");
   const std::vector<std::string>& paths = job.line.positionals(1);
   job.dataset = data::describe(format, paths.empty() ? manifest::fs::path() : manifest::fs::path(paths[0]));
-  job.print(job.output.file());
-  for (const auto& [name, split] : job.dataset.splits) core::log_info("{}: {} images, {} classes", name, split.count, split.labels.size());
+  job.present();
+}
+
+void index(Job& job) {
+  data::TarIndexOptions options;
+  options.describe(job.line.options());
+  job.begin("also write the manifest to this file, and the indices beside it; without it they lie beside the shards");
+  job.dataset = data::index_tars(job.line.positionals(std::string::npos), options, job.output.file(), job.output.force());
+  job.present();
 }
 
 void check(Job& job) {
@@ -55,9 +72,7 @@ void check(Job& job) {
   std::int64_t workers = 0;
   job.line.options().add("on-bad", &on_bad, "fail: end with code 65 when any image is bad; skip: only list them").choices({"fail", "skip"});
   job.line.options().add("workers", &workers, "threads; 0: one per processor").range(0, 1024).runtime();
-  job.describe("also write the manifest, with what was found, to this file");
-  job.line.parse();
-  job.output.check(manifest::Dataset::kind);
+  job.begin("also write the manifest, with what was found, to this file");
   job.read();
   const std::size_t bad = data::check_dataset(job.dataset, workers);
   job.print(job.output.file());
@@ -68,11 +83,9 @@ void check(Job& job) {
 void split(Job& job) {
   data::SubsetOptions subset;
   subset.describe(job.line.options());
-  job.describe("the manifest; files with the sample numbers are written beside it");
-  job.line.parse();
+  job.begin("the manifest; files with the sample numbers are written beside it");
   subset.check();
   if (!job.output.given()) fail(Exit::usage, "split writes files with sample numbers beside its manifest: say where with -o FILE");
-  job.output.check(manifest::Dataset::kind);
   job.read();
   const auto summary = data::add_subsets(job.dataset, subset, job.output.file(), job.output.force());
   job.print(job.output.file());
@@ -86,27 +99,19 @@ void shard(Job& job) {
   job.line.parse();
   if (!job.output.given()) fail(Exit::usage, "say with -o FOLDER where the shards go");
   job.read();
-  std::int64_t total = 0;
-  for (const auto& [name, part] : job.dataset.splits) total += part.count;
-  core::Progress progress("shard", total, "images");
-  job.dataset = data::write_shards(job.dataset, job.output.file(), megabytes * 1'000'000, [&] { progress.advance(1); });
-  progress.finish();
+  job.dataset = data::write_shards(job.dataset, job.output.file(), megabytes * 1'000'000);
   job.print(job.output.file() / "dataset.json");
 }
 
 void sample(Job& job) {
-  std::string from = "train";
-  std::int64_t count = 100;
-  std::uint64_t seed = 0;
-  job.line.options().add("split", &from, "the split to show");
-  job.line.options().add("count", &count, "images on the sheet").range(1, 10000);
-  job.line.options().add("seed", &seed, "which images");
+  data::SampleOptions options;
+  options.describe(job.line.options());
   job.describe("the contact sheet, a PNG file");
   job.line.parse();
   if (!job.output.given()) fail(Exit::usage, "say with -o FILE.png where the contact sheet goes");
   core::refuse_foreign(job.output.file(), job.output.force(), "a contact sheet", data::is_sheet);
   job.read();
-  core::write_atomically(job.output.file(), data::encode_sheet(data::sample_sheet(job.dataset.split(from), count, seed)));
+  core::write_atomically(job.output.file(), data::encode_sheet(data::sample_sheet(job.dataset, options)));
   core::log_info("wrote {}", job.output.file().string());
   job.print("");
 }
@@ -114,9 +119,7 @@ void sample(Job& job) {
 void bench(Job& job) {
   data::BenchOptions options;
   options.describe(job.line.options());
-  job.describe("also write the figures, a metrics manifest, to this file");
-  job.line.parse();
-  job.output.check(manifest::Metrics::kind);
+  job.begin("also write the figures, a metrics manifest, to this file", manifest::Metrics::kind);
   job.read();
   manifest::Metrics metrics;
   metrics.inputs = job.dataset.inputs;
@@ -133,14 +136,13 @@ int main(int argc, char** argv) {
   const core::ToolInfo info = {
       .name = "ssl-data",
       .purpose =
-          "Describes images on disk as a data set manifest, and checks, splits, shards, shows and times data sets.\nFormats:\n  auto       "
-          "    "
-          "whichever of these fits what lies at PATH" +
-          formats + "\nVerbs that read a manifest: check, split, shard, sample, bench.",
-      .usage = "ssl-data FORMAT PATH [-o FILE] | ssl-data check|split|shard|sample|bench [options] [DATASET.json|-]",
+          "Describes images on disk as a data set manifest, and checks, splits, shards, shows and times data sets.\nFormats:" + formats +
+          "\nindex TARS makes a data set of WebDataset shards. Verbs that read a manifest: check, split, shard, sample, bench.",
+      .usage =
+          "ssl-data FORMAT PATH [-o FILE] | ssl-data index TARS... | ssl-data check|split|shard|sample|bench [options] [DATASET.json|-]",
       .examples = {"ssl-data fashion-mnist -o fashion.json | ssl-data check > checked.json",
                    "ssl-data auto photos/ | ssl-data split --into train-a=0.9,val=0.1 -o photos.json",
-                   "ssl-data split --per-class 10 --seed 1 fashion.json -o few.json",
+                   "ssl-data index train='train-{000000..001281}.tar' val='val-{00..49}.tar' -o imagenet.json",
                    "ssl-data sample fashion.json -o sheet.png > /dev/null",
                    "ssl-data bench --views swav --size 224 photos.json > /dev/null"},
       .see_also = {"ssl-pretrain", "ssl-linear", "ssl-report"},
@@ -148,11 +150,9 @@ int main(int argc, char** argv) {
   return core::run_tool(argc, argv, info, [](core::CommandLine& line) {
     Job job{line};
     const std::string word = line.take_word();
-    if (word == "check") return check(job);
-    if (word == "split") return split(job);
-    if (word == "shard") return shard(job);
-    if (word == "sample") return sample(job);
-    if (word == "bench") return bench(job);
+    const std::map<std::string, void (*)(Job&)> verbs = {{"check", check}, {"index", index},   {"split", split},
+                                                         {"shard", shard}, {"sample", sample}, {"bench", bench}};
+    if (const auto verb = verbs.find(word); verb != verbs.end()) return verb->second(job);
     if (word.empty()) {
       line.parse();
       fail(Exit::usage, "give a format or a verb; ssl-data --help lists them");

@@ -24,11 +24,6 @@ std::string parent_of(const std::string& path) {
 
 std::string base_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
-std::string small_letters(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
 // In small letters, "" without one.
 std::string ending_of(const std::string& path) {
   const std::string base = base_of(path);
@@ -84,6 +79,11 @@ PassedOver passed_over_below(const std::vector<TreeEntry>& listing, const std::s
 }
 
 }  // namespace
+
+std::string small_letters(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
 
 bool is_image_name(const std::string& path) {
   static const std::set<std::string> known = {"jpg", "jpeg", "png", "bmp", "ppm", "pgm", "pnm", "webp", "tif", "tiff", "jp2"};

@@ -39,6 +39,8 @@ struct Tree {
 /// images; images at depths that do not fit together.
 Tree class_tree(const std::vector<TreeEntry>& listing, const std::string& single, const std::string& origin);
 
+/// The text with its ASCII letters small.
+std::string small_letters(std::string text);
 /// "10 .heic, 2 .txt, 1 without an ending", the most first.
 std::string text_of(const PassedOver& passed_over);
 /// One warning for a data set with such files; nothing without.

@@ -23,6 +23,7 @@ class Subset final : public Source {
   [[nodiscard]] std::string name(std::int64_t index) const override { return whole_->name(at(index)); }
   [[nodiscard]] Stored read(std::int64_t index) const override { return whole_->read(at(index)); }
   [[nodiscard]] std::int64_t channels() const override { return whole_->channels(); }
+  [[nodiscard]] std::int64_t shard(std::int64_t index) const override { return whole_->shard(at(index)); }
 
  private:
   [[nodiscard]] std::int64_t at(std::int64_t index) const { return indices_.at(static_cast<std::size_t>(index)); }
@@ -30,6 +31,12 @@ class Subset final : public Source {
   std::shared_ptr<const Source> whole_;
   std::vector<std::int64_t> indices_;
 };
+
+std::vector<std::int64_t> of_all(const Source& source, std::int64_t (Source::*number)(std::int64_t) const) {
+  std::vector<std::int64_t> numbers(static_cast<std::size_t>(source.size()));
+  for (std::int64_t i = 0; i < source.size(); ++i) numbers[static_cast<std::size_t>(i)] = (source.*number)(i);
+  return numbers;
+}
 
 }  // namespace
 
@@ -87,7 +94,7 @@ manifest::Dataset describe(const std::string& format, const std::filesystem::pat
 }
 
 std::vector<std::pair<std::string, std::string>> format_summaries() {
-  std::vector<std::pair<std::string, std::string>> out;
+  std::vector<std::pair<std::string, std::string>> out = {{"auto", "whichever of these fits what lies at PATH"}};
   const auto& formats = core::Registry<SourceFormat>::instance();
   for (const std::string& name : formats.names()) out.emplace_back(name, formats.find(name, "format").summary);
   const auto& sets = core::Registry<NamedSet>::instance();
@@ -101,10 +108,7 @@ bool is_split_name(const std::string& name) {
          !name.starts_with('-') && !name.starts_with(' ') && !name.ends_with(' ');
 }
 
-std::vector<std::int64_t> labels_of(const Source& source) {
-  std::vector<std::int64_t> labels(static_cast<std::size_t>(source.size()));
-  for (std::int64_t i = 0; i < source.size(); ++i) labels[static_cast<std::size_t>(i)] = source.label(i);
-  return labels;
-}
+std::vector<std::int64_t> labels_of(const Source& source) { return of_all(source, &Source::label); }
+std::vector<std::int64_t> shards_of(const Source& source) { return of_all(source, &Source::shard); }
 
 }  // namespace selfsight::data

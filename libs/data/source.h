@@ -22,6 +22,9 @@ class Source {
   [[nodiscard]] virtual Stored read(std::int64_t index) const = 0;
   /// Channels that all images are decoded to: 1 for grey sets, 3 otherwise.
   [[nodiscard]] virtual std::int64_t channels() const { return 3; }
+  /// Number, from 0, of the file that holds the sample among others, for plans that go through one file after another (plan.h); 0 where
+  /// there is nothing to gain by that.
+  [[nodiscard]] virtual std::int64_t shard(std::int64_t /*index*/) const { return 0; }
 };
 
 /// Registered by each format's own file under its name ("idx", "cifar-bin", "folder", "tar-folders", "shards", "jsonl"), as
@@ -56,6 +59,11 @@ std::shared_ptr<const Source> part_of(std::shared_ptr<const Source> whole, std::
 std::vector<std::int64_t> read_subset(const std::filesystem::path& path, std::int64_t size);
 /// The labels of a whole source; -1 where absent.
 std::vector<std::int64_t> labels_of(const Source& source);
+/// The shards of a whole source, see Source::shard.
+std::vector<std::int64_t> shards_of(const Source& source);
+
+/// Class numbers are below this: every number up to the largest gets a name, and one line must not fill the memory.
+inline constexpr std::int64_t most_classes = 1 << 20;
 
 /// Whether `name` can be a split's: it becomes part of file names and of options. Not empty, without slashes, control characters and
 /// spaces at its ends, and not beginning with a dot or a dash.
