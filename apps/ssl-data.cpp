@@ -2,7 +2,6 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "core/progress.h"
-#include "core/registry.h"
 #include "core/tool.h"
 #include "data/bench.h"
 #include "data/check.h"
@@ -30,24 +29,24 @@ struct Job {
     output.describe(line.options(), output_help, replaces);
     line.options().group("");
   }
-  /// The same, with all that comes before the work.
   void begin(const std::string& output_help, const std::string& kind = manifest::Dataset::kind) {
     describe(output_help);
     line.parse();
-    output.check(kind);
+    if (!kind.empty()) output.check(kind);
   }
   void read() {
     const manifest::Document document = manifest::read_document(line.input());
     dataset = manifest::from_json<manifest::Dataset>(document.json, document.folder, document.origin);
     dataset.inputs = {manifest::input_entry(document.kind, document.origin, document.json)};
   }
-  void print(const manifest::fs::path& to) {
-    manifest::stamp(dataset, "ssl-data", line.argv(), core::monotonic_seconds() - started, {.provenance = output.provenance()});
-    manifest::emit(manifest::to_json(dataset, core::absolute_path(to.parent_path())), to);
+  template <class M>
+  void print(M& manifest, const manifest::fs::path& to) {
+    manifest::stamp(manifest, "ssl-data", line.argv(), core::monotonic_seconds() - started, {.provenance = output.provenance()});
+    manifest::emit(manifest::to_json(manifest, core::absolute_path(to.parent_path())), to);
   }
   /// The same for a data set that was described just now, with a line on each split.
   void present() {
-    print(output.file());
+    print(dataset, output.file());
     for (const auto& [name, split] : dataset.splits) core::log_info("{}: {} images, {} classes", name, split.count, split.labels.size());
   }
 };
@@ -68,15 +67,13 @@ void index(Job& job) {
 }
 
 void check(Job& job) {
-  std::string on_bad = "fail";
-  std::int64_t workers = 0;
-  job.line.options().add("on-bad", &on_bad, "fail: end with code 65 when any image is bad; skip: only list them").choices({"fail", "skip"});
-  job.line.options().add("workers", &workers, "threads; 0: one per processor").range(0, 1024).runtime();
+  data::CheckOptions options;
+  options.describe(job.line.options());
   job.begin("also write the manifest, with what was found, to this file");
   job.read();
-  const std::size_t bad = data::check_dataset(job.dataset, workers);
-  job.print(job.output.file());
-  if (bad > 0 && on_bad == "fail")
+  const std::size_t bad = data::check_dataset(job.dataset, options.workers);
+  job.print(job.dataset, job.output.file());
+  if (bad > 0 && options.on_bad == "fail")
     fail(Exit::bad_data, "{} of the images are bad (listed above and in the manifest; --on-bad skip accepts them)", bad);
 }
 
@@ -88,7 +85,7 @@ void split(Job& job) {
   if (!job.output.given()) fail(Exit::usage, "split writes files with sample numbers beside its manifest: say where with -o FILE");
   job.read();
   const auto summary = data::add_subsets(job.dataset, subset, job.output.file(), job.output.force());
-  job.print(job.output.file());
+  job.print(job.dataset, job.output.file());
   for (const std::string& line : summary) core::log_info("{}", line);
 }
 
@@ -100,20 +97,18 @@ void shard(Job& job) {
   if (!job.output.given()) fail(Exit::usage, "say with -o FOLDER where the shards go");
   job.read();
   job.dataset = data::write_shards(job.dataset, job.output.file(), megabytes * 1'000'000);
-  job.print(job.output.file() / "dataset.json");
+  job.print(job.dataset, job.output.file() / "dataset.json");
 }
 
 void sample(Job& job) {
   data::SampleOptions options;
   options.describe(job.line.options());
-  job.describe("the contact sheet, a PNG file");
-  job.line.parse();
+  job.begin("the contact sheet, a PNG file", "");
   if (!job.output.given()) fail(Exit::usage, "say with -o FILE.png where the contact sheet goes");
   core::refuse_foreign(job.output.file(), job.output.force(), "a contact sheet", data::is_sheet);
   job.read();
   core::write_atomically(job.output.file(), data::encode_sheet(data::sample_sheet(job.dataset, options)));
-  core::log_info("wrote {}", job.output.file().string());
-  job.print("");
+  job.print(job.dataset, "");
 }
 
 void bench(Job& job) {
@@ -121,11 +116,8 @@ void bench(Job& job) {
   options.describe(job.line.options());
   job.begin("also write the figures, a metrics manifest, to this file", manifest::Metrics::kind);
   job.read();
-  manifest::Metrics metrics;
-  metrics.inputs = job.dataset.inputs;
-  metrics.rows = data::bench(job.dataset, options);
-  manifest::stamp(metrics, "ssl-data", job.line.argv(), core::monotonic_seconds() - job.started, {.provenance = job.output.provenance()});
-  manifest::emit(manifest::to_json(metrics, job.output.folder()), job.output.file());
+  manifest::Metrics metrics = data::bench(job.dataset, options);
+  job.print(metrics, job.output.file());
 }
 
 }  // namespace
@@ -143,20 +135,16 @@ int main(int argc, char** argv) {
       .examples = {"ssl-data fashion-mnist -o fashion.json | ssl-data check > checked.json",
                    "ssl-data auto photos/ | ssl-data split --into train-a=0.9,val=0.1 -o photos.json",
                    "ssl-data index train='train-{000000..001281}.tar' val='val-{00..49}.tar' -o imagenet.json",
-                   "ssl-data sample fashion.json -o sheet.png > /dev/null",
                    "ssl-data bench --views swav --size 224 photos.json > /dev/null"},
-      .see_also = {"ssl-pretrain", "ssl-linear", "ssl-report"},
-      .versions = ""};
+      .see_also = {"ssl-pretrain", "ssl-linear", "ssl-report"}};
   return core::run_tool(argc, argv, info, [](core::CommandLine& line) {
     Job job{line};
     const std::string word = line.take_word();
     const std::map<std::string, void (*)(Job&)> verbs = {{"check", check}, {"index", index},   {"split", split},
                                                          {"shard", shard}, {"sample", sample}, {"bench", bench}};
     if (const auto verb = verbs.find(word); verb != verbs.end()) return verb->second(job);
-    if (word.empty()) {
-      line.parse();
-      fail(Exit::usage, "give a format or a verb; ssl-data --help lists them");
-    }
-    describe_set(job, word);
+    if (!word.empty()) return describe_set(job, word);
+    line.parse();
+    fail(Exit::usage, "give a format or a verb; ssl-data --help lists them");
   });
 }
