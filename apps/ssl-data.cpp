@@ -1,15 +1,14 @@
-// ssl-data: describes what lies on disk as a data set manifest, and checks, splits, shards, shows and times data sets.
+// ssl-data: describes what lies on disk as a data set manifest, indexes tar shards, and checks, splits, shards, shows and times data sets.
 #include "core/files.h"
 #include "core/log.h"
 #include "core/progress.h"
-#include "core/registry.h"
 #include "core/tool.h"
 #include "data/bench.h"
 #include "data/check.h"
 #include "data/shards.h"
 #include "data/show.h"
-#include "data/source_video.h"
 #include "data/subset.h"
+#include "data/tar_index.h"
 #include "manifest/targets.h"
 
 namespace {
@@ -30,58 +29,64 @@ struct Job {
     output.describe(line.options(), output_help, replaces);
     line.options().group("");
   }
+  void begin(const std::string& output_help, const std::string& kind = manifest::Dataset::kind) {
+    describe(output_help);
+    line.parse();
+    if (!kind.empty()) output.check(kind);
+  }
   void read() {
     const manifest::Document document = manifest::read_document(line.input());
     dataset = manifest::from_json<manifest::Dataset>(document.json, document.folder, document.origin);
     dataset.inputs = {manifest::input_entry(document.kind, document.origin, document.json)};
   }
-  void print(const manifest::fs::path& to) {
-    manifest::stamp(dataset, "ssl-data", line.argv(), core::monotonic_seconds() - started, {.provenance = output.provenance()});
-    manifest::emit(manifest::to_json(dataset, core::absolute_path(to.parent_path())), to);
+  template <class M>
+  void print(M& manifest, const manifest::fs::path& to) {
+    manifest::stamp(manifest, "ssl-data", line.argv(), core::monotonic_seconds() - started, {.provenance = output.provenance()});
+    manifest::emit(manifest::to_json(manifest, core::absolute_path(to.parent_path())), to);
+  }
+  /// The same for a data set that was described just now, with a line on each split.
+  void present() {
+    print(dataset, output.file());
+    for (const auto& [name, split] : dataset.splits) core::log_info("{}: {} samples, {} classes", name, split.count, split.labels.size());
   }
 };
 
 void describe_set(Job& job, const std::string& format) {
-  const bool videos = format == "video";
-  double frame_rate = data::usual_frame_rate;
-  if (videos) job.line.options().add("frame-rate", &frame_rate, "frames a second of folders of frames").range(0.001, 1000);
-  job.describe("also write the manifest to this file");
-  job.line.parse();
-  job.output.check(manifest::Dataset::kind);
+  data::DescribeOptions options(job.line.options(), format);
+  job.begin("also write the manifest to this file");
   const std::vector<std::string>& paths = job.line.positionals(1);
-  const manifest::fs::path path = paths.empty() ? "" : paths[0];
-  job.dataset = videos && !path.empty() ? data::describe_videos(path, frame_rate) : data::describe(format, path);
-  job.print(job.output.file());
-  for (const auto& [name, split] : job.dataset.splits)
-    core::log_info("{}: {} {}, {} classes", name, split.count, videos ? "videos" : "images", split.labels.size());
+  job.dataset = data::describe(format, paths.empty() ? manifest::fs::path() : manifest::fs::path(paths[0]), options);
+  job.present();
+}
+
+void index(Job& job) {
+  data::TarIndexOptions options;
+  options.describe(job.line.options());
+  job.begin("also write the manifest to this file, and the indices beside it; without it they lie beside the shards");
+  job.dataset = data::index_tars(job.line.positionals(std::string::npos), options, job.output.file(), job.output.force());
+  job.present();
 }
 
 void check(Job& job) {
-  std::string on_bad = "fail";
-  std::int64_t workers = 0;
-  job.line.options().add("on-bad", &on_bad, "fail: end with code 65 when any image is bad; skip: only list them").choices({"fail", "skip"});
-  job.line.options().add("workers", &workers, "threads; 0: one per processor").range(0, 1024).runtime();
-  job.describe("also write the manifest, with what was found, to this file");
-  job.line.parse();
-  job.output.check(manifest::Dataset::kind);
+  data::CheckOptions options;
+  options.describe(job.line.options());
+  job.begin("also write the manifest, with what was found, to this file");
   job.read();
-  const std::size_t bad = data::check_dataset(job.dataset, workers);
-  job.print(job.output.file());
-  if (bad > 0 && on_bad == "fail")
+  const std::size_t bad = data::check_dataset(job.dataset, options.workers);
+  job.print(job.dataset, job.output.file());
+  if (bad > 0 && options.on_bad == "fail")
     fail(Exit::bad_data, "{} of the images are bad (listed above and in the manifest; --on-bad skip accepts them)", bad);
 }
 
 void split(Job& job) {
   data::SubsetOptions subset;
   subset.describe(job.line.options());
-  job.describe("the manifest; files with the sample numbers are written beside it");
-  job.line.parse();
+  job.begin("the manifest; files with the sample numbers are written beside it");
   subset.check();
   if (!job.output.given()) fail(Exit::usage, "split writes files with sample numbers beside its manifest: say where with -o FILE");
-  job.output.check(manifest::Dataset::kind);
   job.read();
   const auto summary = data::add_subsets(job.dataset, subset, job.output.file(), job.output.force());
-  job.print(job.output.file());
+  job.print(job.dataset, job.output.file());
   for (const std::string& line : summary) core::log_info("{}", line);
 }
 
@@ -92,43 +97,28 @@ void shard(Job& job) {
   job.line.parse();
   if (!job.output.given()) fail(Exit::usage, "say with -o FOLDER where the shards go");
   job.read();
-  std::int64_t total = 0;
-  for (const auto& [name, part] : job.dataset.splits) total += part.count;
-  core::Progress progress("shard", total, "images");
-  job.dataset = data::write_shards(job.dataset, job.output.file(), megabytes * 1'000'000, [&] { progress.advance(1); });
-  progress.finish();
-  job.print(job.output.file() / "dataset.json");
+  job.dataset = data::write_shards(job.dataset, job.output.file(), megabytes * 1'000'000);
+  job.print(job.dataset, job.output.file() / "dataset.json");
 }
 
 void sample(Job& job) {
-  std::string from = "train";
-  std::int64_t count = 100;
-  std::uint64_t seed = 0;
-  job.line.options().add("split", &from, "the split to show");
-  job.line.options().add("count", &count, "images on the sheet").range(1, 10000);
-  job.line.options().add("seed", &seed, "which images");
-  job.describe("the contact sheet, a PNG file");
-  job.line.parse();
+  data::SampleOptions options;
+  options.describe(job.line.options());
+  job.begin("the contact sheet, a PNG file", "");
   if (!job.output.given()) fail(Exit::usage, "say with -o FILE.png where the contact sheet goes");
   core::refuse_foreign(job.output.file(), job.output.force(), "a contact sheet", data::is_sheet);
   job.read();
-  core::write_atomically(job.output.file(), data::encode_sheet(data::sample_sheet(job.dataset.split(from), count, seed)));
-  core::log_info("wrote {}", job.output.file().string());
-  job.print("");
+  core::write_atomically(job.output.file(), data::encode_sheet(data::sample_sheet(job.dataset, options)));
+  job.print(job.dataset, "");
 }
 
 void bench(Job& job) {
   data::BenchOptions options;
   options.describe(job.line.options());
-  job.describe("also write the figures, a metrics manifest, to this file");
-  job.line.parse();
-  job.output.check(manifest::Metrics::kind);
+  job.begin("also write the figures, a metrics manifest, to this file", manifest::Metrics::kind);
   job.read();
-  manifest::Metrics metrics;
-  metrics.inputs = job.dataset.inputs;
-  metrics.rows = data::bench(job.dataset, options);
-  manifest::stamp(metrics, "ssl-data", job.line.argv(), core::monotonic_seconds() - job.started, {.provenance = job.output.provenance()});
-  manifest::emit(manifest::to_json(metrics, job.output.folder()), job.output.file());
+  manifest::Metrics metrics = data::bench(job.dataset, options);
+  job.print(metrics, job.output.file());
 }
 
 }  // namespace
@@ -139,30 +129,22 @@ int main(int argc, char** argv) {
   const core::ToolInfo info = {
       .name = "ssl-data",
       .purpose =
-          "Describes images on disk as a data set manifest, and checks, splits, shards, shows and times data sets.\nFormats:\n  auto       "
-          "    "
-          "whichever of these fits what lies at PATH" +
-          formats + "\nVerbs that read a manifest: check, split, shard, sample, bench.",
-      .usage = "ssl-data FORMAT PATH [-o FILE] | ssl-data check|split|shard|sample|bench [options] [DATASET.json|-]",
+          "Describes images and videos on disk as a data set manifest, and checks, splits, shards, shows and times data sets.\nFormats:" +
+          formats + "\nindex TARS makes a data set of WebDataset shards. Verbs that read a manifest: check, split, shard, sample, bench.",
+      .usage = "ssl-data FORMAT PATH | ssl-data index TARS... | ssl-data check|split|shard|sample|bench [options] [DATASET.json|-]",
       .examples = {"ssl-data fashion-mnist -o fashion.json | ssl-data check > checked.json",
                    "ssl-data auto photos/ | ssl-data split --into train-a=0.9,val=0.1 -o photos.json",
-                   "ssl-data split --per-class 10 --seed 1 fashion.json -o few.json",
-                   "ssl-data sample fashion.json -o sheet.png > /dev/null",
+                   "ssl-data index train='train-{000000..001281}.tar' val='val-{00..49}.tar' -o imagenet.json",
                    "ssl-data bench --views swav --size 224 photos.json > /dev/null"},
-      .see_also = {"ssl-pretrain", "ssl-linear", "ssl-report"},
-      .versions = ""};
+      .see_also = {"ssl-pretrain", "ssl-linear", "ssl-report"}};
   return core::run_tool(argc, argv, info, [](core::CommandLine& line) {
     Job job{line};
     const std::string word = line.take_word();
-    if (word == "check") return check(job);
-    if (word == "split") return split(job);
-    if (word == "shard") return shard(job);
-    if (word == "sample") return sample(job);
-    if (word == "bench") return bench(job);
-    if (word.empty()) {
-      line.parse();
-      fail(Exit::usage, "give a format or a verb; ssl-data --help lists them");
-    }
-    describe_set(job, word);
+    const std::map<std::string, void (*)(Job&)> verbs = {{"check", check}, {"index", index},   {"split", split},
+                                                         {"shard", shard}, {"sample", sample}, {"bench", bench}};
+    if (const auto verb = verbs.find(word); verb != verbs.end()) return verb->second(job);
+    if (!word.empty()) return describe_set(job, word);
+    line.parse();
+    fail(Exit::usage, "give a format or a verb; ssl-data --help lists them");
   });
 }

@@ -66,6 +66,8 @@ class MappedFile {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
   [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
+  /// Tells the system that these bytes are read next: they come from the disk in one piece, and nothing around them does.
+  void will_need(std::size_t offset, std::size_t size) const;
 
  private:
   std::span<const std::byte> bytes_;

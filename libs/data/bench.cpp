@@ -85,7 +85,10 @@ void BenchOptions::describe(core::Options& options) {
   loader.describe(options);
 }
 
-std::vector<manifest::Row> bench(const manifest::Dataset& dataset, const BenchOptions& options) {
+manifest::Metrics bench(const manifest::Dataset& dataset, const BenchOptions& options) {
+  manifest::Metrics metrics;
+  metrics.inputs = dataset.inputs;
+  std::vector<manifest::Row>& rows = metrics.rows;
   const std::shared_ptr<const Source> source = open_split(dataset.split(options.split));
   std::vector<std::int64_t> samples;
   for (const BatchPlan& one : shuffled_plan(source->size(), 1, 0, 0, false)) samples.push_back(one.front().sample);
@@ -93,7 +96,6 @@ std::vector<manifest::Row> bench(const manifest::Dataset& dataset, const BenchOp
   std::vector<ViewSpec> views;
   for (const Recipe& recipe : published_views(options.views, options.size, options.local_size, options.locals)) views.push_back({recipe});
 
-  std::vector<manifest::Row> rows;
   const auto count = static_cast<double>(views.size());
   const auto add = [&](const Stage& stage, std::int64_t workers, const std::string& note = "") {
     manifest::Row row{.name = "rate", .value = count / stage.wall, .unit = "views/s", .split = options.split, .subject = "ssl-data"};
@@ -186,7 +188,7 @@ std::vector<manifest::Row> bench(const manifest::Dataset& dataset, const BenchOp
   const Stage& dearest = **std::max_element(parts.begin(), parts.end(), [](auto* a, auto* b) { return a->wall < b->wall; });
   core::log_info("the bottleneck is {}: {:.0f} % of an image's time", dearest.name,
                  100 * dearest.wall / (stages[0].wall + stages[2].wall + all.wall));
-  return rows;
+  return metrics;
 }
 
 }  // namespace selfsight::data

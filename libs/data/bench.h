@@ -22,6 +22,6 @@ std::vector<Recipe> published_views(const std::string& name, std::int64_t size, 
 /// loader's processor time with 1 worker that is none of the stages'. A sentence for each goes to the log, the last naming the dearest
 /// stage. `images` random samples are used over and over, `seconds` for each stage, so files come from the page cache after the first.
 /// Errors: of the split; bad_data for an image that does not decode.
-std::vector<manifest::Row> bench(const manifest::Dataset& dataset, const BenchOptions& options);
+manifest::Metrics bench(const manifest::Dataset& dataset, const BenchOptions& options);
 
 }  // namespace selfsight::data

@@ -17,6 +17,10 @@ class FileBytes {
   [[nodiscard]] std::span<const std::byte> bytes() const {
     return inflated_.empty() ? map_.bytes() : std::span<const std::byte>(inflated_);
   }
+  /// See core::MappedFile::will_need.
+  void will_need(std::size_t offset, std::size_t size) const {
+    if (inflated_.empty()) map_.will_need(offset, size);
+  }
 
  private:
   core::MappedFile map_;

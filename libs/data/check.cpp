@@ -141,6 +141,11 @@ manifest::Json CheckReport::json() const {
   return out;
 }
 
+void CheckOptions::describe(core::Options& options) {
+  options.add("on-bad", &on_bad, "fail: end with code 65 when any image is bad; skip: only list them").choices({"fail", "skip"});
+  options.add("workers", &workers, "threads; 0: one per processor").range(0, 1024).runtime();
+}
+
 std::size_t check_dataset(manifest::Dataset& dataset, std::int64_t workers) {
   std::size_t bad = 0;
   for (auto& [name, split] : dataset.splits) {

@@ -7,6 +7,12 @@
 
 namespace selfsight::data {
 
+struct CheckOptions {
+  std::string on_bad = "fail";  ///< or "skip"
+  std::int64_t workers = 0;     ///< 0: one per processor
+  void describe(core::Options& options);
+};
+
 struct CheckReport {
   std::int64_t good = 0;
   std::vector<BadItem> bad;             ///< in order of sample

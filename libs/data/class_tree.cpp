@@ -24,11 +24,6 @@ std::string parent_of(const std::string& path) {
 
 std::string base_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
-std::string small_letters(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
 // Names that mark a folder as a split, where it alone does not tell.
 bool names_a_split(const std::string& name) {
   static const std::set<std::string> known = {"train", "training", "val",       "valid",      "validation",
@@ -78,6 +73,11 @@ PassedOver passed_over_below(const std::vector<TreeEntry>& listing, const std::s
 }
 
 }  // namespace
+
+std::string small_letters(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
 
 std::string file_ending(const std::string& path) {
   const std::string base = base_of(path);

@@ -51,6 +51,8 @@ TreeItems image_items();
 Tree class_tree(const std::vector<TreeEntry>& listing, const std::string& single, const std::string& origin,
                 const TreeItems& items = image_items());
 
+/// The text with its ASCII letters small.
+std::string small_letters(std::string text);
 /// "10 .heic, 2 .txt, 1 without an ending", the most first.
 std::string text_of(const PassedOver& passed_over);
 /// One warning for a data set with such files; nothing without.

@@ -52,6 +52,34 @@ EpochPlan shuffled_plan(std::int64_t count, std::int64_t batch, std::uint64_t se
   return in_batches(samples, batch, drop_last);
 }
 
+EpochPlan windowed_plan(const std::vector<std::int64_t>& shards, std::int64_t window, std::int64_t batch, std::uint64_t seed,
+                        std::int64_t epoch, bool drop_last) {
+  if (window < 1) core::fail(core::Exit::internal, "a window of {} shards", window);
+  std::map<std::int64_t, std::vector<std::int64_t>> members;
+  for (std::size_t i = 0; i < shards.size(); ++i) members[shards[i]].push_back(static_cast<std::int64_t>(i));
+  const auto count = static_cast<std::int64_t>(members.size());
+  if (count <= window) return shuffled_plan(static_cast<std::int64_t>(shards.size()), batch, seed, epoch, drop_last);
+  core::Rng rng(seed, core::Stream::shuffle, static_cast<std::uint64_t>(epoch));
+  std::vector<std::int64_t> order;
+  order.reserve(members.size());
+  for (const auto& [shard, samples] : members) order.push_back(shard);
+  rng.shuffle(order);
+
+  std::vector<std::int64_t> samples;
+  samples.reserve(shards.size());
+  const std::int64_t groups = (count + window - 1) / window;
+  for (std::int64_t g = 0; g < groups; ++g) {
+    std::vector<std::int64_t> group;
+    for (std::int64_t i = g * count / groups; i < (g + 1) * count / groups; ++i) {
+      const std::vector<std::int64_t>& of_shard = members[order[static_cast<std::size_t>(i)]];
+      group.insert(group.end(), of_shard.begin(), of_shard.end());
+    }
+    rng.shuffle(group);
+    samples.insert(samples.end(), group.begin(), group.end());
+  }
+  return in_batches(samples, batch, drop_last);
+}
+
 EpochPlan sequential_plan(std::int64_t count, std::int64_t batch) { return in_batches(all_samples(count), batch, false); }
 
 EpochPlan plan_in_order(const std::vector<std::int64_t>& order, std::int64_t batch) { return in_batches(order, batch, true); }

@@ -25,6 +25,12 @@ struct MatesTable {
 
 /// All of [0, count) in a random order, in batches; a last incomplete batch is dropped when `drop_last`.
 EpochPlan shuffled_plan(std::int64_t count, std::int64_t batch, std::uint64_t seed, std::int64_t epoch, bool drop_last);
+/// The same, going through files one after another, for sets that do not fit into memory: shards are put in a random order and taken
+/// `window` at a time (in groups as equal as can be, none larger), and the samples of such a group are shuffled together. So no more than
+/// `window` shards are read at any time, and two samples drawn one after the other share a shard about once in `window` times. `shards` has
+/// the shard of every sample (shards_of). A window that takes in all of them gives shuffled_plan().
+EpochPlan windowed_plan(const std::vector<std::int64_t>& shards, std::int64_t window, std::int64_t batch, std::uint64_t seed,
+                        std::int64_t epoch, bool drop_last);
 /// All in order, the last batch as long as it is.
 EpochPlan sequential_plan(std::int64_t count, std::int64_t batch);
 /// The samples in the order given, in whole batches; the rest at the end is dropped.

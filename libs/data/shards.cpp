@@ -3,11 +3,10 @@
 #include "core/digest.h"
 #include "core/error.h"
 #include "core/files.h"
+#include "core/progress.h"
 #include "data/class_tree.h"
+#include "data/shard_index.h"
 #include "data/tar.h"
-#include "manifest/safetensors.h"
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <fstream>
@@ -26,13 +25,15 @@ class ShardFile {
   explicit ShardFile(const fs::path& path) : path_(path), out_(path, std::ios::binary) {
     if (!out_) fail(Exit::cannot_create, "{}: cannot be created", path.string());
   }
-  /// Returns where the body begins.
-  std::int64_t add(const std::string& name, std::span<const std::byte> body) {
-    write(tar_header(name, body.size()));
-    const std::int64_t begin = bytes_;
+  /// Returns the entry's row in the index, without label and name.
+  ShardIndex::Row add(const std::string& name, std::span<const std::byte> body) {
+    const std::vector<std::byte> header = tar_header(name, body.size());
+    write(header);
+    const ShardIndex::Row row{
+        .offset = bytes_, .size = static_cast<std::int64_t>(body.size()), .header = header_mark(std::span(header).last(tar_block))};
     write(body);
     write(std::vector<std::byte>(tar_padding(body.size())));
-    return begin;
+    return row;
   }
   /// Ends the archive; returns its digest.
   std::string finish() {
@@ -59,31 +60,23 @@ class ShardFile {
 
 std::string ending_of(const std::string& name) { return is_image_name(name) ? name.substr(name.rfind('.') + 1) : "img"; }
 
-template <class T>
-manifest::TensorView view(const std::vector<T>& values, const char* dtype) {
-  return {dtype, {static_cast<std::int64_t>(values.size())}, std::as_bytes(std::span(values))};
-}
-
 manifest::Split write_split(const std::string& name, const manifest::Split& from, const fs::path& temporary, const fs::path& folder,
-                            std::int64_t shard_bytes, const std::function<void()>& advance) {
+                            std::int64_t shard_bytes, core::Progress& progress) {
   const std::shared_ptr<const Source> source = open_split(from);
   // Names of splits and classes come from lists that anyone may have written.
   if (!is_split_name(name)) fail(Exit::bad_data, "{}: split '{}' cannot be the name of a file", folder.string(), name);
-  std::vector<std::int32_t> shard;
-  std::vector<std::int64_t> offset, size, label, name_end;
-  std::vector<std::uint8_t> names;
-  nlohmann::json shards = nlohmann::json::array();
-  core::Digest whole;
+  ShardIndex index;
+  index.labels = from.labels;
+  index.channels = source->channels();
   std::unique_ptr<ShardFile> file;
   std::string file_name;
   const auto end_shard = [&] {
     if (!file) return;
     const std::string digest = file->finish();
-    shards.push_back({{"file", file_name}, {"bytes", file->bytes()}, {"digest", digest}});
-    whole.add(digest);
+    index.files.push_back({file_name, file->bytes(), digest});
     file.reset();
   };
-  for (std::int64_t i = 0; i < source->size(); ++i, advance()) {
+  for (std::int64_t i = 0; i < source->size(); ++i, progress.advance(1)) {
     const Stored stored = source->read(i);
     std::vector<std::byte> made;
     std::span<const std::byte> bytes = stored.bytes;
@@ -94,58 +87,46 @@ manifest::Split write_split(const std::string& name, const manifest::Split& from
     }
     if (file && file->bytes() + static_cast<std::int64_t>(bytes.size()) > shard_bytes) end_shard();
     if (!file) {
-      file_name = fmt::format("{}-{:05}.tar", name, shards.size());
+      file_name = fmt::format("{}-{:05}.tar", name, index.files.size());
       file = std::make_unique<ShardFile>(temporary / file_name);
     }
     const std::int64_t of_class = source->label(i);
     const bool named = of_class >= 0 && static_cast<std::size_t>(of_class) < from.labels.size();
     const std::string entry = named ? fmt::format("{}/{}/{:08}.{}", name, from.labels[static_cast<std::size_t>(of_class)], i, ending)
                                     : fmt::format("{}/{:08}.{}", name, i, ending);
-    shard.push_back(static_cast<std::int32_t>(shards.size()));
-    offset.push_back(file->add(core::safe_entry(entry, folder).generic_string(), bytes));
-    size.push_back(static_cast<std::int64_t>(bytes.size()));
-    label.push_back(of_class);
-    const std::string original = source->name(i);
-    names.insert(names.end(), original.begin(), original.end());
-    name_end.push_back(static_cast<std::int64_t>(names.size()));
+    ShardIndex::Row row = file->add(core::safe_entry(entry, folder).generic_string(), bytes);
+    row.label = of_class;
+    row.name = source->name(i);
+    index.add(index.files.size(), row);
   }
   end_shard();
-  const std::string index = name + shard_index_ending;
-  const std::string digest = manifest::write_safetensors(temporary / index,
-                                                         {{"shard", view(shard, "I32")},
-                                                          {"offset", view(offset, "I64")},
-                                                          {"size", view(size, "I64")},
-                                                          {"label", view(label, "I64")},
-                                                          {"name_end", view(name_end, "I64")},
-                                                          {"names", view(names, "U8")}},
-                                                         {{"format", "selfsight-shards-1"},
-                                                          {"channels", std::to_string(source->channels())},
-                                                          {"shards", shards.dump()},
-                                                          {"labels", nlohmann::json(from.labels).dump()}});
-  whole.add(digest);
+  const std::string index_name = name + shard_index_ending;
   manifest::Split split = from;
   split.format = "shards";
   split.root = folder;
-  split.files = {{"index", {folder / index, digest}}};
+  split.digest = index.write(temporary / index_name);
+  split.files = {{"index", {folder / index_name, split.digest}}};
   split.subset.reset();
-  for (const char* of_source : {"prefix", "part", "passed_over"}) split.extra.erase(of_source);
-  split.digest = whole.finish();
+  for (const char* of_source : {"prefix", "part", "passed_over", "listing", "without_image"}) split.extra.erase(of_source);
   return split;
 }
 
 }  // namespace
 
-manifest::Dataset write_shards(const manifest::Dataset& dataset, const fs::path& folder, std::int64_t shard_bytes,
-                               const std::function<void()>& advance) {
+manifest::Dataset write_shards(const manifest::Dataset& dataset, const fs::path& folder, std::int64_t shard_bytes) {
   for (const auto& [name, split] : dataset.splits)
     if (std::find(split.fields.begin(), split.fields.end(), "video") != split.fields.end())
       fail(Exit::usage, "split '{}' holds videos, and videos are not put into shards: they are read where they lie", name);
   const fs::path target = fs::absolute(folder).lexically_normal();
   if (fs::exists(target)) fail(Exit::cannot_create, "{}: exists already: shards are written into a new folder", folder.string());
+  std::int64_t total = 0;
+  for (const auto& [name, split] : dataset.splits) total += split.count;
+  core::Progress progress("shard", total, "images");
   manifest::Dataset out = dataset;
   core::create_folder_atomically(target, [&](const fs::path& temporary) {
-    for (auto& [name, split] : out.splits) split = write_split(name, dataset.splits.at(name), temporary, target, shard_bytes, advance);
+    for (auto& [name, split] : out.splits) split = write_split(name, dataset.splits.at(name), temporary, target, shard_bytes, progress);
   });
+  progress.finish();
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/registry.h"
+#include "data/source_video.h"
 
 #include <nlohmann/json.hpp>
 
@@ -23,6 +24,7 @@ class Subset final : public Source {
   [[nodiscard]] std::string name(std::int64_t index) const override { return whole_->name(at(index)); }
   [[nodiscard]] Stored read(std::int64_t index) const override { return whole_->read(at(index)); }
   [[nodiscard]] std::int64_t channels() const override { return whole_->channels(); }
+  [[nodiscard]] std::int64_t shard(std::int64_t index) const override { return whole_->shard(at(index)); }
   [[nodiscard]] bool has_videos() const override { return whole_->has_videos(); }
   [[nodiscard]] std::unique_ptr<Video> video(std::int64_t index) const override { return whole_->video(at(index)); }
 
@@ -32,6 +34,12 @@ class Subset final : public Source {
   std::shared_ptr<const Source> whole_;
   std::vector<std::int64_t> indices_;
 };
+
+std::vector<std::int64_t> of_all(const Source& source, std::int64_t (Source::*number)(std::int64_t) const) {
+  std::vector<std::int64_t> numbers(static_cast<std::size_t>(source.size()));
+  for (std::int64_t i = 0; i < source.size(); ++i) numbers[static_cast<std::size_t>(i)] = (source.*number)(i);
+  return numbers;
+}
 
 }  // namespace
 
@@ -71,11 +79,16 @@ std::shared_ptr<const Source> open_split(const manifest::Split& split) {
   return source;
 }
 
-manifest::Dataset describe(const std::string& format, const std::filesystem::path& path) {
+DescribeOptions::DescribeOptions(core::Options& options, const std::string& format) {
+  if (format == "video") options.add("frame-rate", &frame_rate, "frames a second of folders of frames").range(0.001, 1000);
+}
+
+manifest::Dataset describe(const std::string& format, const std::filesystem::path& path, const DescribeOptions& options) {
   const auto& formats = core::Registry<SourceFormat>::instance();
   const auto& sets = core::Registry<NamedSet>::instance();
   if (sets.has(format)) return sets.find(format, "set").describe(path);
   if (path.empty()) fail(Exit::usage, "{}: give the path of the data", format);
+  if (format == "video") return describe_videos(path, options.frame_rate);
   if (format != "auto") return formats.find(format, "format").describe(path);
   if (!std::filesystem::exists(path)) fail(Exit::no_input, "{}: no such file or folder", path.string());
   std::vector<std::string> fitting;
@@ -89,7 +102,7 @@ manifest::Dataset describe(const std::string& format, const std::filesystem::pat
 }
 
 std::vector<std::pair<std::string, std::string>> format_summaries() {
-  std::vector<std::pair<std::string, std::string>> out;
+  std::vector<std::pair<std::string, std::string>> out = {{"auto", "whichever of these fits what lies at PATH"}};
   const auto& formats = core::Registry<SourceFormat>::instance();
   for (const std::string& name : formats.names()) out.emplace_back(name, formats.find(name, "format").summary);
   const auto& sets = core::Registry<NamedSet>::instance();
@@ -103,10 +116,7 @@ bool is_split_name(const std::string& name) {
          !name.starts_with('-') && !name.starts_with(' ') && !name.ends_with(' ');
 }
 
-std::vector<std::int64_t> labels_of(const Source& source) {
-  std::vector<std::int64_t> labels(static_cast<std::size_t>(source.size()));
-  for (std::int64_t i = 0; i < source.size(); ++i) labels[static_cast<std::size_t>(i)] = source.label(i);
-  return labels;
-}
+std::vector<std::int64_t> labels_of(const Source& source) { return of_all(source, &Source::label); }
+std::vector<std::int64_t> shards_of(const Source& source) { return of_all(source, &Source::shard); }
 
 }  // namespace selfsight::data

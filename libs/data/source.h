@@ -1,6 +1,7 @@
 // Sources: what is on disk, as numbered samples. Opening lists, reading is lazy and thread-safe.
 #pragma once
 
+#include "core/options.h"
 #include "data/image.h"
 #include "data/video.h"
 #include "manifest/manifest.h"
@@ -23,10 +24,22 @@ class Source {
   [[nodiscard]] virtual Stored read(std::int64_t index) const = 0;
   /// Channels that all images are decoded to: 1 for grey sets, 3 otherwise.
   [[nodiscard]] virtual std::int64_t channels() const { return 3; }
+  /// Number, from 0, of the file that holds the sample among others, for plans that go through one file after another (plan.h); 0 where
+  /// there is nothing to gain by that.
+  [[nodiscard]] virtual std::int64_t shard(std::int64_t /*index*/) const { return 0; }
   /// Whether the samples are videos. Then read() gives the frame in the middle, and video() all of them.
   [[nodiscard]] virtual bool has_videos() const { return false; }
   /// Opens a sample for one thread; null where has_videos() is false. Errors: those of read().
   [[nodiscard]] virtual std::unique_ptr<Video> video(std::int64_t /*index*/) const { return nullptr; }
+};
+
+/// What `ssl-data FORMAT PATH` can be told beside the path.
+struct DescribeOptions {
+  double frame_rate = 24;  ///< frames a second of folders of frames that say nothing else; 24 are DAVIS's
+
+  DescribeOptions() = default;
+  /// Adds the options that `format` has.
+  DescribeOptions(core::Options& options, const std::string& format);
 };
 
 /// Registered by each format's own file under its name ("idx", "cifar-bin", "folder", "tar-folders", "shards", "jsonl", "video"), as
@@ -49,7 +62,7 @@ struct NamedSet {
 
 /// Describes what lies at `path` as the format or named set `format`, or, for "auto", as the one format that recognises it.
 /// Errors: usage for an unknown format, or when several recognise the path; no_input; bad_data, also when none does.
-manifest::Dataset describe(const std::string& format, const std::filesystem::path& path);
+manifest::Dataset describe(const std::string& format, const std::filesystem::path& path, const DescribeOptions& options = {});
 /// Names that describe() takes, with their one-line summaries.
 std::vector<std::pair<std::string, std::string>> format_summaries();
 
@@ -61,6 +74,11 @@ std::shared_ptr<const Source> part_of(std::shared_ptr<const Source> whole, std::
 std::vector<std::int64_t> read_subset(const std::filesystem::path& path, std::int64_t size);
 /// The labels of a whole source; -1 where absent.
 std::vector<std::int64_t> labels_of(const Source& source);
+/// The shards of a whole source, see Source::shard.
+std::vector<std::int64_t> shards_of(const Source& source);
+
+/// Class numbers are below this: every number up to the largest gets a name, and one line must not fill the memory.
+inline constexpr std::int64_t most_classes = 1 << 20;
 
 /// Whether `name` can be a split's: it becomes part of file names and of options. Not empty, without slashes, control characters and
 /// spaces at its ends, and not beginning with a dot or a dash.

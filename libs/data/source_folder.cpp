@@ -37,6 +37,13 @@ class FolderSource final : public Source {
   std::vector<std::int64_t> labels_;
 };
 
+// Of names alone, in their order: what opening can compare without looking at every file.
+std::string digest_of_names(const std::vector<std::string>& paths) {
+  core::Digest names;
+  for (const std::string& path : paths) names.add(path).add("\n");
+  return names.finish();
+}
+
 std::unique_ptr<Source> open_folder(const manifest::Split& split) {
   std::vector<std::string> paths;
   for (TreeEntry& entry : list_folder(split.root)) {
@@ -44,6 +51,9 @@ std::unique_ptr<Source> open_folder(const manifest::Split& split) {
   }
   std::sort(paths.begin(), paths.end());
   std::vector<std::int64_t> labels = labels_by_class(paths, split.labels, split.root.string());
+  if (const std::string then = split.extra.value("listing", std::string()); !then.empty() && then != digest_of_names(paths))
+    fail(Exit::bad_data, "{}: images were added, removed or renamed since it was described ({} now): describe it again with ssl-data",
+         split.root.string(), paths.size());
   return std::make_unique<FolderSource>(split.root, std::move(paths), std::move(labels));
 }
 
@@ -66,12 +76,16 @@ manifest::Dataset describe_folder(const fs::path& path) {
     if (!part.passed_over.empty()) split.extra["passed_over"] = part.passed_over;
     // Names and sizes: cheap, and enough to notice that something came, went or changed its length.
     core::Digest listed;
+    std::vector<std::string> paths;
+    paths.reserve(part.entries.size());
     for (const std::size_t i : part.entries) {
       std::error_code error;
-      listed.add(fmt::format("{}\t{}\n", listing[i].path.substr(part.prefix.size()), fs::file_size(root / listing[i].path, error)));
+      paths.push_back(listing[i].path.substr(part.prefix.size()));
+      listed.add(fmt::format("{}\t{}\n", paths.back(), fs::file_size(root / listing[i].path, error)));
       if (error) fail(Exit::no_input, "{}: {}", (root / listing[i].path).string(), error.message());
     }
     split.digest = listed.finish();
+    split.extra["listing"] = digest_of_names(paths);
     dataset.splits[part.name] = split;
   }
   return dataset;

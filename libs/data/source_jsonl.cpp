@@ -21,8 +21,6 @@ using core::Exit;
 using core::fail;
 using Json = nlohmann::json;
 
-constexpr std::int64_t most_classes = 1 << 20;  // every number up to the largest label gets a name: one line must not fill the memory
-
 struct Line {
   std::int64_t number;
   std::string image, split;

@@ -2,9 +2,11 @@
 // split. A plain tar is mapped, a gzip one inflated into memory once.
 #include "core/digest.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "core/registry.h"
 #include "data/bytes.h"
 #include "data/class_tree.h"
+#include "data/shard_index.h"
 #include "data/source.h"
 #include "data/tar.h"
 
@@ -36,6 +38,7 @@ class TarSource final : public Source {
   [[nodiscard]] std::string name(std::int64_t index) const override { return prefix_ + paths_[static_cast<std::size_t>(index)]; }
   [[nodiscard]] Stored read(std::int64_t index) const override {
     const Place& place = places_[static_cast<std::size_t>(index)];
+    file_.will_need(place.offset, place.size);
     Stored stored;
     stored.bytes = file_.bytes().subspan(place.offset, place.size);
     return stored;
@@ -97,6 +100,8 @@ manifest::Dataset describe_tar(const fs::path& path) {
     const std::string stem = archive_stem(archive);
     const Tree tree = class_tree(listing, stem.empty() ? "train" : stem, archive.string());
     warn_passed_over(tree.passed_over, archive.string());
+    if (tree.passed_over.contains("cls"))
+      core::log_warning("{}: looks like a shard of WebDataset: ssl-data index reads its labels too", archive.string());
     const std::string digest = core::digest_of_file(archive);
     for (const TreeSplit& part : tree.splits) {
       manifest::Split split;
@@ -131,7 +136,7 @@ bool recognises(const fs::path& path) {
   bool archives = false;
   std::error_code ignored;
   for (const fs::directory_entry& entry : fs::directory_iterator(path, ignored)) {
-    if (entry.path().filename().string().ends_with(".index.safetensors")) return false;  // our own shards
+    if (entry.path().filename().string().ends_with(shard_index_ending)) return false;  // our own shards
     archives = archives || !archive_stem(entry.path()).empty();
   }
   return archives;

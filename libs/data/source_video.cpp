@@ -129,7 +129,7 @@ std::unique_ptr<Source> open_videos(const manifest::Split& split) {
     if (!entry.folder && found.has(entry.path)) paths.push_back(entry.path);
   std::sort(paths.begin(), paths.end());
   std::vector<std::int64_t> labels = labels_by_class(paths, split.labels, split.root.string());
-  const double frame_rate = split.extra.value("frame-rate", usual_frame_rate);
+  const double frame_rate = split.extra.value("frame-rate", DescribeOptions().frame_rate);
   return std::make_unique<VideoSource>(split.root, std::move(paths), std::move(labels), as_rational(frame_rate));
 }
 
@@ -210,7 +210,7 @@ std::string listed_digest(const fs::path& root, const std::vector<std::string>& 
   return listed.finish();
 }
 
-manifest::Dataset describe_at_usual_rate(const fs::path& path) { return describe_videos(path, usual_frame_rate); }
+manifest::Dataset describe_at_usual_rate(const fs::path& path) { return describe_videos(path, DescribeOptions().frame_rate); }
 
 bool recognises(const fs::path& path) {
   std::error_code ignored;

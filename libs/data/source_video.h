@@ -5,9 +5,6 @@
 
 namespace selfsight::data {
 
-/// Frames a second of folders of frames that say nothing else: DAVIS's.
-inline constexpr double usual_frame_rate = 24;
-
 /// Describes the videos below a folder (split/class/video, class/video, split/video, or side by side), or one video. Every file is looked
 /// through for its facts, on all processors; one that cannot be read stays a sample and is warned of. Folders of frames get
 /// `frame_rate` frames a second. A split's "video" sums up its facts; "videos" has those of each, where there are no more than 1,000.

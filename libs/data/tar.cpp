@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <limits>
 #include <string_view>
 
 namespace selfsight::data {
@@ -15,7 +16,7 @@ namespace fs = std::filesystem;
 using core::Exit;
 using core::fail;
 
-constexpr std::size_t block = 512;
+constexpr std::size_t block = tar_block;
 constexpr std::uint64_t longest_name = 1 << 16;
 
 std::string_view text_field(std::span<const std::byte> header, std::size_t at, std::size_t length) {
@@ -23,12 +24,18 @@ std::string_view text_field(std::span<const std::byte> header, std::size_t at, s
   return {begin, strnlen(begin, length)};
 }
 
-// Octal digits, or, with the first bit set, a binary number (GNU, sizes from 8 GiB on).
+bool all_zero(std::span<const std::byte> bytes) {
+  return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
+}
+
+// Octal digits, or, with the first bit set, a binary number (GNU, sizes from 8 GiB on). What 64 bits do not hold is their largest number.
 std::uint64_t number_field(std::span<const std::byte> header, std::size_t at, std::size_t length, const fs::path& archive,
                            std::uint64_t where) {
   std::uint64_t value = 0;
   if ((header[at] & std::byte{0x80}) != std::byte{0}) {
-    for (std::size_t i = length - 8; i < length; ++i) value = value << 8 | std::to_integer<std::uint64_t>(header[at + i]);
+    const bool fits = header[at] == std::byte{0x80} && (length <= 8 || all_zero(header.subspan(at + 1, length - 9)));
+    if (!fits) return std::numeric_limits<std::uint64_t>::max();
+    for (std::size_t i = length > 8 ? length - 8 : 1; i < length; ++i) value = value << 8 | std::to_integer<std::uint64_t>(header[at + i]);
     return value;
   }
   for (const char c : text_field(header, at, length)) {
@@ -37,10 +44,6 @@ std::uint64_t number_field(std::span<const std::byte> header, std::size_t at, st
     value = value << 3 | static_cast<std::uint64_t>(c - '0');
   }
   return value;
-}
-
-bool all_zero(std::span<const std::byte> bytes) {
-  return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
 }
 
 std::uint64_t checksum(std::span<const std::byte> header) {
@@ -52,7 +55,7 @@ std::uint64_t checksum(std::span<const std::byte> header) {
 // The records "length key=value\n" of a pax header that matter here.
 struct Pax {
   std::string path;
-  bool has_size = false;
+  bool has_size = false, sparse = false;
   std::uint64_t size = 0;
 };
 
@@ -69,6 +72,7 @@ Pax parse_pax(std::string_view body, const fs::path& archive) {
     if (equals == std::string_view::npos) fail(Exit::bad_data, "{}: damaged pax header", archive.string());
     const std::string_view key = record.substr(0, equals), value = record.substr(equals + 1);
     if (key == "path") pax.path = value;
+    if (key.starts_with("GNU.sparse.")) pax.sparse = true;
     if (key == "size") {
       pax.has_size = true;
       if (std::from_chars(value.data(), value.data() + value.size(), pax.size).ec != std::errc())
@@ -114,7 +118,13 @@ std::vector<TarEntry> list_tar(std::span<const std::byte> bytes, const fs::path&
   Pax pax;
   for (std::uint64_t at = 0; at + block <= bytes.size();) {
     const std::span<const std::byte> header = bytes.subspan(at, block);
-    if (all_zero(header)) return entries;
+    if (all_zero(header)) {
+      // What follows would be left out without a word.
+      if (!all_zero(bytes.subspan(at)))
+        fail(Exit::bad_data, "{}: goes on behind its end mark at byte {}: archives joined into one, which must be given one by one",
+             archive.string(), at);
+      return entries;
+    }
     if (number_field(header, 148, 8, archive, at) != checksum(header)) {
       fail(Exit::bad_data, "{}: no tar archive, or damaged at byte {} (checksum)", archive.string(), at);
     }
@@ -124,14 +134,15 @@ std::vector<TarEntry> list_tar(std::span<const std::byte> bytes, const fs::path&
     if (text_field(header, 257, 5) == "ustar" && header[262] == std::byte{0} && header[345] != std::byte{0}) {
       name.insert(0, std::string(text_field(header, 345, 155)).append("/"));
     }
-    if (pax.has_size && type != 'x' && type != 'g' && type != 'L' && type != 'K') size = pax.size;
+    const bool describes = type == 'x' || type == 'g' || type == 'L' || type == 'K';  // another entry
+    if (pax.has_size && !describes) size = pax.size;
     const std::uint64_t body = at + block;
     if (size > bytes.size() - body) {
       fail(Exit::bad_data, "{}: truncated: entry '{}' at byte {} has {} bytes, {} are left", archive.string(), name, at, size,
            bytes.size() - body);
     }
     at = body + size + tar_padding(size);
-    if (type == 'L' || type == 'x') {
+    if (describes) {
       if (size > longest_name) fail(Exit::bad_data, "{}: a name of {} bytes", archive.string(), size);
       const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + body, static_cast<std::size_t>(size));
       if (type == 'L') long_name = text.substr(0, text.find('\0'));
@@ -140,6 +151,9 @@ std::vector<TarEntry> list_tar(std::span<const std::byte> bytes, const fs::path&
     }
     if (!pax.path.empty()) name = pax.path;
     if (!long_name.empty()) name = long_name;
+    if (type == 'S' || pax.sparse)
+      fail(Exit::bad_data, "{}: entry '{}' is stored with its holes left out (tar --sparse), which cannot be read in place",
+           archive.string(), name);
     pax = {};
     long_name.clear();
     const bool folder = type == '5';

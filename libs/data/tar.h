@@ -10,6 +10,8 @@
 
 namespace selfsight::data {
 
+inline constexpr std::uint64_t tar_block = 512;  ///< headers are this long; bodies begin at multiples of it, right behind their header
+
 struct TarEntry {
   std::string name;  ///< as core::safe_entry has it; folders without a slash at the end
   bool folder = false;
@@ -18,7 +20,8 @@ struct TarEntry {
 };
 
 /// Plain files and folders in the archive's order; links and devices are passed over.
-/// Errors: bad_data naming `archive` and the entry: a checksum that does not fit, a body that passes the end, an unsafe name.
+/// Errors: bad_data naming `archive` and the entry: a checksum that does not fit, a body that passes the end, an unsafe name, a sparse
+/// file, anything behind the end mark.
 std::vector<TarEntry> list_tar(std::span<const std::byte> bytes, const std::filesystem::path& archive);
 
 /// The 512-byte header of a plain file (owner and time zero, so that equal content gives equal bytes), with a GNU long name

@@ -16,6 +16,9 @@ void TrainOptions::describe(core::Options& o) {
   o.add("seed", &seed, "of everything that is random");
   o.add("split", &split, "split of the data set to train on").metavar("NAME");
   o.add("images", &images, "use only this many images of the split, drawn by the seed; 0: all").range(0);
+  o.add("shuffle-window", &shuffle_window,
+        "shuffle the shards, and the images of so many shards at a time, for sets larger than the memory; 0: all images together")
+      .range(0, 1e6);
   o.add("plan", &plan, "take the batches from this plan manifest (ssl-plan batches) instead of shuffling").metavar("PLAN.json");
   o.group("Schedule");
   o.add("lr", &lr, "learning rate at lr-batch images an update, scaled linearly with the batch").range(0, 1000);
@@ -50,6 +53,8 @@ void TrainOptions::describe(core::Options& o) {
 }
 
 void TrainOptions::check() const {
+  if (shuffle_window > 0 && !plan.empty())
+    core::fail(core::Exit::usage, "--shuffle-window and --plan: the plan says already which batches come, and in what order");
   if (warmup_epochs > static_cast<double>(epochs))
     core::fail(core::Exit::usage, "--warmup-epochs {}: longer than the whole run (--epochs {})", warmup_epochs, epochs);
   if (std::adjacent_find(lr_steps.begin(), lr_steps.end(), std::greater_equal<>()) != lr_steps.end())

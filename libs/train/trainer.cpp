@@ -36,6 +36,7 @@ class Trainer {
 
  private:
   void restore(const std::optional<CheckpointState>& state);
+  [[nodiscard]] data::EpochPlan proposed_batches(std::int64_t number) const;
   void epoch(std::int64_t number);
   /// False when the run went back to a checkpoint instead of on.
   bool update(std::int64_t number);
@@ -63,6 +64,7 @@ class Trainer {
   std::unique_ptr<nn::NormStatistics> statistics_;
   std::unique_ptr<data::Loader> loader_;
   std::optional<data::SavedBatches> batches_;
+  std::vector<std::int64_t> shards_;  ///< of each sample, where a window is shuffled at a time
   Checkpoints checkpoints_;
   std::unique_ptr<Record> metrics_, timings_;
   CollapseMonitor collapse_;
@@ -114,6 +116,7 @@ Trainer::Trainer(Run& run, const RunFolder& folder)
   setup.normalisation = set_.normalisation();
   setup.split = set_.split();
   if (!options_.plan.empty()) batches_ = data::read_batches(options_.plan, set_.split(), set_.samples(), options_.batch);
+  if (options_.shuffle_window > 0) shards_ = data::shards_of(*set_.source());
   setup.planned = batches_.has_value();
   options_.check();
   torch::manual_seed(options_.seed);
@@ -352,6 +355,13 @@ void Trainer::note_stage(const std::string& stage, std::int64_t epoch, double be
   core::log_info("epoch {}: {}, {:.1f} s", epoch, stage, seconds);
 }
 
+data::EpochPlan Trainer::proposed_batches(std::int64_t number) const {
+  if (batches_) return batches_->epoch(data_seed(), number);
+  if (options_.shuffle_window > 0)
+    return data::windowed_plan(shards_, options_.shuffle_window, options_.batch, data_seed(), number, /*drop_last=*/true);
+  return data::shuffled_plan(set_.samples(), options_.batch, data_seed(), number, /*drop_last=*/true);
+}
+
 void Trainer::epoch(std::int64_t number) {
   const std::int64_t done = progress_.step - number * progress_.steps_per_epoch;
   if (done == 0) {
@@ -376,9 +386,7 @@ void Trainer::epoch(std::int64_t number) {
     torch::manual_seed(core::Rng(data_seed(), core::Stream::epoch, static_cast<std::uint64_t>(number)).bits64() >> 1);
     method_.before_epoch(context);
   }
-  data::EpochPlan proposed = batches_ ? batches_->epoch(data_seed(), number)
-                                      : data::shuffled_plan(set_.samples(), options_.batch, data_seed(), number, /*drop_last=*/true);
-  loader_->start(method_.plan(std::move(proposed), data_seed(), number), number, done * options_.accumulate);
+  loader_->start(method_.plan(proposed_batches(number), data_seed(), number), number, done * options_.accumulate);
   logged_ = epoch_began_ = core::monotonic_seconds();  // rates are of the steps alone: what lies between two epochs is not counted
   logged_images_ = images_;
   logged_times_ = epoch_times_ = loader_->times();

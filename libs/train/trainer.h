@@ -19,8 +19,9 @@ struct TrainOptions {
   std::int64_t accumulate = 1;  ///< batches per update
   std::uint64_t seed = 0;
   std::string split = "train";
-  std::string plan;         ///< file of a plan manifest whose batches take the place of shuffled ones; empty: none
-  std::int64_t images = 0;  ///< use this many images of the split (seeded, stratified by nothing); 0: all
+  std::int64_t shuffle_window = 0;  ///< shards that are shuffled together; 0: the whole split
+  std::string plan;                 ///< file of a plan manifest whose batches take the place of shuffled ones; empty: none
+  std::int64_t images = 0;          ///< use this many images of the split (seeded, stratified by nothing); 0: all
   // Schedule
   double lr = 0.03;                    ///< at `lr_batch` images an update; scaled linearly
   std::int64_t lr_batch = 256;         ///< 0: no scaling

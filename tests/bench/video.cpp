@@ -11,7 +11,7 @@
 
 int main(int /*argc*/, char** argv) {
   using namespace selfsight;
-  const auto source = data::open_split(data::describe_videos(argv[1], data::usual_frame_rate).split("train"));
+  const auto source = data::open_split(data::describe("video", argv[1]).split("train"));
   std::vector<std::pair<std::int64_t, std::int64_t>> clips;
   for (std::int64_t video = 0, first = 0; std::cin >> video >> first;) clips.emplace_back(video, first);
   for (int pass = 0; pass < 2; ++pass) {

@@ -1,7 +1,7 @@
 # A layer uses only layers above it in CONTRIBUTING.md's table, and tools without tensors do not link LibTorch.
 . "$(dirname "$0")/lib.sh"
 libs=$here/../../libs
-order="core manifest metrics data score report nn kernels train methods tasks"
+order="core manifest weights metrics data score report nn kernels train methods tasks"
 allowed=""
 for layer in $order; do
   allowed="$allowed $layer"
@@ -10,7 +10,7 @@ for layer in $order; do
     case " $allowed " in *" $one "*) pass ;; *) fail "libs/$layer includes $one, which is not above it" ;; esac
   done
 done
-for layer in core manifest metrics data score report; do
+for layer in core manifest weights metrics data score report; do
   if grep -rlE '#include <(torch|ATen|c10)/' "$libs/$layer"; then fail "libs/$layer includes LibTorch"; else pass; fi
 done
 for tool in ssl-data ssl-report vos-segment seg-parse lvis-detect reid-eval vtr-retrieve vhd-score sts-score; do

@@ -41,7 +41,8 @@ struct Shards {
 )");
     const manifest::Dataset dataset = describe("jsonl", folder / "list.jsonl");
     from = dataset.split("train");
-    write_shards(dataset, root, 2048, [] {});
+    const test::Redirect quiet(STDERR_FILENO, folder / "log");
+    write_shards(dataset, root, 2048);
   }
   // Writes the index again with something changed.
   void change(const std::function<void(std::map<std::string, std::vector<std::byte>>&, std::map<std::string, std::string>&)>& edit) const {
@@ -79,7 +80,7 @@ TEST_CASE("shards hold what they were made of, in order, and plain tar can read 
   }
   const auto unpacked = open_split(describe("tar-folders", set.root / "train-00000.tar").split("train"));
   CHECK(content_of(*unpacked, unpacked->size() - 1) == picture(3));
-  CHECK(contains(error_of(Exit::cannot_create, [&] { write_shards(dataset, set.root, 2048, [] {}); }), set.root.string()));
+  CHECK(contains(error_of(Exit::cannot_create, [&] { write_shards(dataset, set.root, 2048); }), set.root.string()));
 }
 
 TEST_CASE("shards: what was cut, lost or tampered with is refused by name") {
@@ -102,6 +103,10 @@ TEST_CASE("shards: what was cut, lost or tampered with is refused by name") {
       {"a label without a class", [&](Columns& c, Metadata&) { put(c["label"], 3, 2); }, "label 2"},
       {"a label below none", [&](Columns& c, Metadata&) { put(c["label"], 3, -2); }, "label -2"},
       {"columns of different lengths", [&](Columns& c, Metadata&) { c["label"].resize(8); }, "differ in length"},
+      {"an index of another version", [&](Columns&, Metadata& m) { m["format"] = "selfsight-shards-1"; },
+       "of version 'selfsight-shards-1'"},
+      {"a header that is another's", [&](Columns& c, Metadata&) { c["header"][0] ^= std::byte{1}; }, "is not at byte 512"},
+      {"an offset without room for a header", [&](Columns& c, Metadata&) { put(c["offset"], 0, 511); }, "row 0"},
       {"a column lost", [&](Columns& c, Metadata&) { c.erase("size"); }, "size"},
       {"no list of shards", [&](Columns&, Metadata& m) { m["shards"] = "[1"; }, "damaged"},
       {"shards that are numbers", [&](Columns&, Metadata& m) { m["shards"] = "[1]"; }, "damaged"},
@@ -143,7 +148,7 @@ TEST_CASE("shards are not written outside their folder, whatever splits and clas
   manifest::Dataset evil_split = describe("jsonl", folder / "plain.jsonl");
   evil_split.splits["../../evil"] = evil_split.split("train");
   for (const manifest::Dataset& dataset : {evil_class, evil_split}) {
-    CHECK(contains(error_of(Exit::bad_data, [&] { write_shards(dataset, folder / "out/of/shards", 4096, [] {}); }), "evil"));
+    CHECK(contains(error_of(Exit::bad_data, [&] { write_shards(dataset, folder / "out/of/shards", 4096); }), "evil"));
     CHECK(folder.entries() <= 4);  // the images, the lists, and what was made on the way to the shards
     CHECK_FALSE(fs::exists(folder / "out/of/shards"));
   }

@@ -1,8 +1,8 @@
 // Folders of images, archives of them, and the choice of a format: right items, and errors that name the file.
 #include "core/log.h"
 #include "data/class_tree.h"
-#include "data/tar.h"
 #include "unit/data/support.h"
+#include "unit/data/tars.h"
 
 namespace selfsight::data {
 namespace {
@@ -14,16 +14,6 @@ using test::error_of;
 using test::write_plainly;
 
 const Files classes = {{"dog/2.ppm", picture(2)}, {"cat/1.ppm", picture(1)}, {"cat/0.ppm", picture(0)}, {"cat/notes.txt", "no image"}};
-
-std::string tar_of(const Files& files) {
-  std::string out;
-  for (const auto& [path, content] : files) {
-    std::vector<std::byte> header = tar_header(path, content.size());
-    out.append(reinterpret_cast<const char*>(header.data()), header.size());
-    out += content + std::string(tar_padding(content.size()), '\0');
-  }
-  return out + std::string(1024, '\0');
-}
 
 // The three pictures of `classes`, in order of their paths.
 void check_classes(const manifest::Dataset& dataset, const std::string& split, const Texts& names) {
@@ -135,7 +125,9 @@ TEST_CASE("folders that changed since they were described are noticed") {
   write_files(folder.path(), classes);
   const manifest::Split split = describe("folder", folder.path()).split("train");
   write_files(folder.path(), {{"dog/3.ppm", picture(3)}});
-  CHECK(contains(error_of(Exit::bad_data, [&] { open_split(split); }), "holds 4 samples, but its manifest says 3"));
+  CHECK(contains(error_of(Exit::bad_data, [&] { open_split(split); }), "added, removed or renamed since it was described (4 now)"));
+  fs::remove(folder / "dog/2.ppm");  // as many as there were, of the same classes
+  CHECK(contains(error_of(Exit::bad_data, [&] { open_split(split); }), "renamed since it was described (3 now)"));
   write_files(folder.path(), {{"fox/3.ppm", picture(3)}});
   CHECK(contains(error_of(Exit::bad_data, [&] { open_split(split); }), "'fox/3.ppm' is in no class"));
   fs::remove_all(folder / "dog");
@@ -162,6 +154,25 @@ TEST_CASE("class folders in tar and tar.gz; long names; one archive a split") {
   CHECK(content_of(*source, 0) == picture(0));
 }
 
+TEST_CASE("tar: names and sizes of pax headers, and entries that tell of links or of the whole archive") {
+  const test::Folder folder;
+  const std::string name = "cat/" + std::string(300, 'y') + ".ppm";
+  std::string wrong_size = tar_entry("short", '0', picture(0));
+  wrong_size.replace(124, 11, "00000000000");
+  sign_header(wrong_size);
+  const std::string size = std::to_string(picture(0).size());
+  // A link's long target, or what holds for the whole archive, may stand between an entry and its own header.
+  write_plainly(folder / "set.tar", pax_record("path", name) + tar_entry("g", 'g', "13 comment=a\n") + tar_entry("short", '0', picture(1)) +
+                                        pax_record("path", "cat/0.ppm", pax_text("size", size)) +
+                                        tar_entry("k", 'K', std::string(200, 'z')) + wrong_size + std::string(1024, '\0'));
+  const auto source = open_split(describe("tar-folders", folder / "set.tar").split("set"));
+  REQUIRE(source->size() == 2);
+  CHECK(source->name(0) == "cat/0.ppm");
+  CHECK(content_of(*source, 0) == picture(0));
+  CHECK(source->name(1) == name);
+  CHECK(content_of(*source, 1) == picture(1));
+}
+
 TEST_CASE("tar: hostile archives are refused by name") {
   const test::Folder folder;
   const fs::path path = folder / "set.tar", packed = folder / "set.tgz";
@@ -169,17 +180,16 @@ TEST_CASE("tar: hostile archives are refused by name") {
   std::string sum = good, size = good, octal = good, huge = good;
   sum[0] = 'x';
   octal[124] = '9';
-  const auto sign = [](std::string& tar) {  // puts the checksum right
-    tar.replace(148, 8, 8, ' ');
-    unsigned total = 0;
-    for (std::size_t i = 0; i < 512; ++i) total += static_cast<unsigned char>(tar[i]);
-    tar.replace(148, 7, fmt::format("{:06o}", total) + '\0');
-  };
   size.replace(124, 11, "77777777777");
-  sign(size);
-  sign(octal);
+  sign_header(size);
+  sign_header(octal);
   huge.replace(124, 12, "\x80" + std::string(3, '\0') + std::string(8, '\xFF'));  // a binary size of 2^64 - 1
-  sign(huge);
+  sign_header(huge);
+  std::string wide = good, sparse = good;
+  wide.replace(124, 12, "\x80\x01" + std::string(9, '\0') + "\x05");  // 2^80 + 5
+  sign_header(wide);
+  sparse[156] = 'S';
+  sign_header(sparse);
   struct Case {
     std::string what;
     std::string bytes, message;
@@ -194,6 +204,11 @@ TEST_CASE("tar: hostile archives are refused by name") {
       {"a size in no digits", octal, "damaged"},
       {"a size beyond the end", size, "truncated"},
       {"a size that wraps around", huge, "truncated"},
+      {"a size beyond 64 bits", wide, "truncated"},
+      {"a sparse file", sparse, "--sparse"},
+      {"a sparse file of pax", pax_record("GNU.sparse.major", "1") + good, "--sparse"},
+      {"two archives in one", good + good, "behind its end mark"},
+      {"a damaged pax header", tar_entry("x", 'x', "99 path=a\n") + good, "pax"},
       {"cut in a body", good.substr(0, 520), "truncated"},
       {"cut between entries", good.substr(0, 1024), "without an end mark"},
       {"cut in a header", good.substr(0, 1100), "without an end mark"},
