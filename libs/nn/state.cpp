@@ -1,7 +1,7 @@
 #include "nn/state.h"
 
 #include "core/error.h"
-#include "manifest/safetensors.h"
+#include "nn/tensor_view.h"
 
 #include <algorithm>
 #include <array>
@@ -13,17 +13,6 @@
 namespace selfsight::nn {
 
 namespace {
-
-constexpr std::array<std::pair<const char*, torch::ScalarType>, 10> dtypes = {{{"F64", torch::kFloat64},
-                                                                               {"F32", torch::kFloat32},
-                                                                               {"F16", torch::kFloat16},
-                                                                               {"BF16", torch::kBFloat16},
-                                                                               {"I64", torch::kInt64},
-                                                                               {"I32", torch::kInt32},
-                                                                               {"I16", torch::kInt16},
-                                                                               {"I8", torch::kInt8},
-                                                                               {"U8", torch::kUInt8},
-                                                                               {"BOOL", torch::kBool}}};
 
 std::string shape_text(const torch::Tensor& tensor) { return fmt::format("[{}]", fmt::join(tensor.sizes(), ", ")); }
 
@@ -61,11 +50,7 @@ std::string save_tensors(const core::fs::path& path, const State& tensors, const
   std::map<std::string, manifest::TensorView> views;
   for (const auto& [name, tensor] : tensors) {
     const torch::Tensor& plain = keep.emplace_back(tensor.detach().to(torch::kCPU).contiguous());
-    const auto* type = std::find_if(dtypes.begin(), dtypes.end(), [&](const auto& entry) { return entry.second == plain.scalar_type(); });
-    if (type == dtypes.end())
-      core::fail(core::Exit::internal, "'{}': tensors of type {} cannot be saved", name, c10::toString(plain.scalar_type()));
-    views.emplace(name, manifest::TensorView{type->first, plain.sizes().vec(),
-                                             std::span(static_cast<const std::byte*>(plain.const_data_ptr()), plain.nbytes())});
+    views.emplace(name, view_of(plain));
   }
   return manifest::write_safetensors(path, views, metadata);
 }
@@ -74,11 +59,7 @@ State load_tensors(const core::fs::path& path) {
   const manifest::Safetensors file(path);
   State out;
   for (const auto& [name, view] : file.tensors()) {
-    const auto* type = std::find_if(dtypes.begin(), dtypes.end(), [&](const auto& entry) { return view.dtype == entry.first; });
-    if (type == dtypes.end()) core::fail(core::Exit::bad_data, "{}: '{}' has the unknown type {}", path.string(), name, view.dtype);
-    const torch::Tensor tensor = torch::empty(view.shape, type->second);
-    if (!view.bytes.empty()) std::memcpy(tensor.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
-    out.emplace(name, tensor);
+    out.emplace(name, tensor_of(view));
   }
   return out;
 }

@@ -13,11 +13,13 @@ Normalisation usual_normalisation(std::int64_t channels) {
 
 torch::Tensor to_tensor(const data::ViewBatch& view, const Normalisation& normalisation, const torch::Device& device) {
   // from_blob does not own the pixels: the copy to float (or to the device) below ends the borrowing.
-  const auto pixels =
-      torch::from_blob(const_cast<std::uint8_t*>(view.pixels.data()), {view.count, view.height, view.width, view.channels}, torch::kUInt8)
-          .permute({0, 3, 1, 2});
+  auto pixels = torch::from_blob(const_cast<std::uint8_t*>(view.pixels.data()),
+                                 {view.count, view.frames, view.height, view.width, view.channels}, torch::kUInt8)
+                    .permute({0, 4, 1, 2, 3});
+  if (view.frames == 1) pixels = pixels.squeeze(2);
   const auto per_channel = [&](const std::vector<double>& values) {
-    return torch::tensor(values, torch::kFloat64).to(torch::kFloat32).view({1, -1, 1, 1}).to(device);
+    const torch::Tensor channels = torch::tensor(values, torch::kFloat64).to(torch::kFloat32).to(device);
+    return view.frames > 1 ? channels.view({1, -1, 1, 1, 1}) : channels.view({1, -1, 1, 1});
   };
   const auto mean = per_channel(normalisation.mean), stddev = per_channel(normalisation.stddev);
   return pixels.to(device).to(torch::kFloat32).sub_(mean * 255.0).div_(stddev * 255.0);

@@ -17,7 +17,8 @@ struct Normalisation {
 /// Mean and standard deviation of ImageNet for colour; (0.5, 0.5) for grey images.
 Normalisation usual_normalisation(std::int64_t channels);
 
-/// N x C x H x W float32 on `device`, in channels-last memory (for C > 1), which is the layout the pixels already have.
+/// N x C x H x W float32 on `device`, in channels-last memory (for C > 1), which is the layout the pixels already have; of clips of more
+/// than one frame N x C x T x H x W.
 torch::Tensor to_tensor(const data::ViewBatch& view, const Normalisation& normalisation, const torch::Device& device);
 
 /// To be called once before the work: LibTorch computes on `threads` threads (0: one per processor), and memory that was freed stays with

@@ -3,12 +3,14 @@
 #include "weights/torch_file.h"
 
 #include "core/error.h"
+#include "core/rng.h"
 #include "unit/support.h"
 #include "weights/pickle.h"
 #include "weights/zip.h"
 
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -57,7 +59,7 @@ std::string file_of(const test::Folder& where, const std::string& name, const st
 std::string refusal(const std::string& path, Foreign foreign = Foreign::refuse) {
   try {
     TorchFile file(path, foreign);
-    file.rows();
+    CHECK(file.rows().size() == file.tensors().size());
   } catch (const core::Error& error) {
     CHECK(error.exit() == core::Exit::bad_data);
     return error.what();

@@ -1,0 +1,15 @@
+// Between the tensors of files and LibTorch's.
+#pragma once
+
+#include "manifest/safetensors.h"
+
+#include <torch/torch.h>
+
+namespace selfsight::nn {
+
+/// A copy on the CPU. Error: bad_data for a type that LibTorch does not have.
+torch::Tensor tensor_of(const manifest::TensorView& view);
+/// A view of a contiguous tensor on the CPU. Error: internal for a type that files do not have.
+manifest::TensorView view_of(const torch::Tensor& tensor);
+
+}  // namespace selfsight::nn
