@@ -41,9 +41,9 @@ void run(core::CommandLine& cli) {
   const double begin = core::monotonic_seconds();
   const tasks::ForeignWeights weights = tasks::read_foreign(files[0], options);
   for (const std::string& line : tasks::told(weights)) core::log_info("{}: {}", files[0], line);
-  if (options.dry_run && weights.fit.complete()) return;
+  if (!weights.fit.complete()) core::fail(core::Exit::bad_data, "{}: does not fit {}", files[0], options.backbone.name);
+  if (options.dry_run) return;
   const auto target = std::filesystem::absolute(folder);
-  if (!weights.fit.complete() || options.dry_run) core::fail(core::Exit::bad_data, "{}: does not fit {}", files[0], options.backbone.name);
   tasks::take_folder(target, "ssl-convert");
   manifest::Model model = tasks::convert(weights, options, files[0], target);
   manifest::stamp(model, "ssl-convert", cli.argv(), core::monotonic_seconds() - begin, {.provenance = provenance});

@@ -111,7 +111,9 @@ Fit fit(const Shapes& ours, const Shapes& file) {
   });
   const Candidate& best = candidates.front();
   Fit out = fit_as(ours, file, *best.layout, best.prefix);
-  for (std::size_t i = 1; i < candidates.size() && candidates[i].count == best.count; ++i) out.alternatives.push_back(candidates[i].prefix);
+  std::set<std::string> told = {best.prefix};
+  for (const Candidate& other : candidates)
+    if (other.count == best.count && told.insert(other.prefix).second) out.alternatives.push_back(other.prefix);
   return out;
 }
 

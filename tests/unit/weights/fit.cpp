@@ -49,6 +49,8 @@ TEST_CASE("of several networks the teacher and the query network are taken, and 
   CHECK(fit(ours, file_of({"state_dict.module.encoder_k.", "state_dict.module.encoder_q."})).prefix == "state_dict.module.encoder_q.");
   CHECK(fit(ours, file_of({"state_dict.backbone.", "state_dict.momentum_backbone."})).prefix == "state_dict.backbone.");
   CHECK(fit(ours, file_of({"a.target_network.", "a.online_network."})).prefix == "a.online_network.");
+  CHECK(
+      fit({{"blocks.0.norm1.weight", {384}}}, {{"model.blocks.0.norm1.weight", {384}}}).alternatives.empty());  // one network in any naming
   const Fit asked = fit(ours, file_of({"student.module.backbone.", "teacher.backbone."}), "student.module.backbone.");
   CHECK(asked.complete());
   CHECK(asked.unexpected.empty());
