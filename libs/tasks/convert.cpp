@@ -1,6 +1,8 @@
 #include "tasks/convert.h"
 
 #include "core/error.h"
+#include "core/log.h"
+#include "nn/heads.h"
 #include "nn/state.h"
 #include "nn/tensor_view.h"
 #include "train/tensors.h"
@@ -10,6 +12,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 #include <sstream>
 
 namespace selfsight::tasks {
@@ -20,6 +23,23 @@ weights::Shapes shapes_of(nn::Backbone& backbone) {
   weights::Shapes out;
   for (const auto& [name, tensor] : nn::named_state(backbone)) out.emplace(name, tensor.sizes().vec());
   return out;
+}
+
+struct Linear {
+  torch::Tensor weight, bias;
+};
+
+// The linear layer on the features that torchvision, timm and others keep beside the network, if it is there.
+std::optional<Linear> classifier_of(const ForeignWeights& weights, std::int64_t dim) {
+  for (const char* name : {"fc", "classifier", "head", "_fc", "linear"}) {
+    const auto weight = weights.tensors.find(weights.fit.prefix + name + ".weight"),
+               bias = weights.tensors.find(weights.fit.prefix + name + ".bias");
+    if (weight == weights.tensors.end() || bias == weights.tensors.end()) continue;
+    const auto& shape = weight->second.shape;
+    if (shape.size() == 2 && shape[1] == dim && bias->second.shape == std::vector<std::int64_t>{shape[0]})
+      return Linear{nn::tensor_of(weight->second), nn::tensor_of(bias->second)};
+  }
+  return std::nullopt;
 }
 
 std::string listed(const std::vector<std::string>& names) {
@@ -97,7 +117,9 @@ manifest::Model convert(const ForeignWeights& weights, const ConvertOptions& opt
                weights.fit.missing.size(), options.backbone.name, weights.fit.misshapen.size());
   const auto backbone = nn::make_backbone(options.backbone);
   nn::State state;
-  for (const auto& [ours, theirs] : weights.fit.pairs) state.emplace(ours, nn::tensor_of(weights.tensors.at(theirs)));
+  const nn::State own = nn::named_state(*backbone);
+  for (const auto& [ours, theirs] : weights.fit.pairs)
+    state.emplace(ours, nn::tensor_of(weights.tensors.at(theirs)).reshape(own.at(ours).sizes()));
   nn::load_state(*backbone, state, /*strict=*/false, origin);
 
   const auto channels = static_cast<std::size_t>(options.backbone.channels);
@@ -111,6 +133,15 @@ manifest::Model convert(const ForeignWeights& weights, const ConvertOptions& opt
   model.mean = numbers(options.mean, "mean", channels, usual.mean);
   model.stddev = numbers(options.stddev, "stddev", channels, usual.stddev);
   model.feature_dim = backbone->feature_dim();
+  if (const auto classifier = classifier_of(weights, model.feature_dim)) {
+    const manifest::File file{folder / "head-classifier.safetensors", ""};
+    const nn::MlpOptions shape{.dims = {classifier->weight.size(1), classifier->weight.size(0)}};
+    nn::Mlp head(shape);
+    nn::load_state(head, {{"0.weight", classifier->weight}, {"0.bias", classifier->bias}}, /*strict=*/true, origin);
+    const std::string digest = nn::save_tensors(file.path, nn::named_state(head));
+    model.heads["classifier"] = {{"architecture", nn::to_json(shape)}, {"weights", {{"path", file.path.string()}, {"digest", digest}}}};
+    core::log_info("{}: with its classifier of {} classes", origin, shape.dims.back());
+  }
   model.config = manifest::Json::object();
   model.training = {{"converted from", origin}, {"prefix", weights.fit.prefix}, {"layout", weights.fit.layout}};
   return model;

@@ -6,6 +6,7 @@
 #include "metrics/classification.h"
 #include "metrics/statistics.h"
 #include "nn/neighbours.h"
+#include "tasks/probe_classifier.h"
 #include "tasks/probe_labels.h"
 #include "tasks/probe_logistic.h"
 
@@ -352,6 +353,10 @@ manifest::Metrics probe(const manifest::Model& model, const manifest::Dataset& d
   manifest::Metrics metrics;
   metrics.folder = folder;
   metrics.origin = (folder / "metrics.json").string();
+
+  ProbeOptions trained = options;
+  if (std::erase(trained.protocols, "classifier") > 0) metrics.rows = judge_classifier(model, dataset, options);
+  if (trained.protocols.empty() && !options.protocols.empty()) return metrics;
 
   std::vector<Subject> subjects;
   for (const std::string& layer : options.layers) {

@@ -4,7 +4,8 @@ namespace selfsight::tasks {
 
 void ProbeOptions::describe(core::Options& o) {
   o.group("What is judged");
-  o.add("protocol", &protocols, "how").choices({"linear", "knn", "few-labels", "fine-tune"});
+  o.add("protocol", &protocols, "how; classifier: the model's own, where its weights came with one, as it is")
+      .choices({"linear", "knn", "few-labels", "fine-tune", "classifier"});
   o.add("baseline", &baselines, "what is judged beside the model, in the same way").choices({"pixels", "untrained"});
   o.add("train-split", &train_split, "split whose labels are used").metavar("NAME");
   o.add("test-split", &test_split, "split that is judged on").metavar("NAME");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <set>
 
 namespace selfsight::weights {
@@ -32,6 +33,25 @@ std::string in_blocks(const std::string& ours) {
                               {"layer2", "_feature_blocks.2"},
                               {"layer3", "_feature_blocks.3"},
                               {"layer4", "_feature_blocks.4"}}});
+}
+
+// efficientnet_pytorch counts blocks through all stages, and names what timm numbers.
+std::string in_efficientnet_pytorch(const std::string& ours) {
+  constexpr std::array<int, 7> first_of_stage = {0, 1, 3, 5, 8, 11, 15};
+  int stage = 0, block = 0, length = 0;
+  if (std::sscanf(ours.c_str(), "blocks.%d.%d.%n", &stage, &block, &length) == 2 && length > 0 && stage >= 0 && stage < 7) {
+    const std::string inner = ours.substr(static_cast<std::size_t>(length));
+    const std::string named =
+        stage == 0 ? with_head<4>(inner, {{{"conv_dw", "_depthwise_conv"}, {"bn1", "_bn1"}, {"conv_pw", "_project_conv"}, {"bn2", "_bn2"}}})
+                   : with_head<6>(inner, {{{"conv_pw", "_expand_conv"},
+                                           {"bn1", "_bn0"},
+                                           {"conv_dw", "_depthwise_conv"},
+                                           {"bn2", "_bn1"},
+                                           {"conv_pwl", "_project_conv"},
+                                           {"bn3", "_bn2"}}});
+    return fmt::format("_blocks.{}.{}", first_of_stage[static_cast<std::size_t>(stage)] + block, named);
+  }
+  return with_head<4>(ours, {{{"conv_stem", "_conv_stem"}, {"bn1", "_bn0"}, {"conv_head", "_conv_head"}, {"bn2", "_bn1"}}});
 }
 
 bool optional(const std::string& key) { return key.ends_with("num_batches_tracked"); }
@@ -72,6 +92,9 @@ Fit fit_as(const Shapes& ours, const Shapes& file, const Layout& layout, const s
     taken.insert(theirs);
     if (found == file.end()) {
       if (!optional(key)) out.missing.push_back(key);
+    } else if (optional(key)) {
+      // A counter of updates: some files have it as a vector of one.
+      if (found->second.empty() || found->second == std::vector<std::int64_t>{1}) out.pairs.emplace(key, theirs);
     } else if (found->second != shape) {
       out.misshapen.push_back(fmt::format("{}: {}, the file has {}", key, text_of(shape), text_of(found->second)));
     } else {
@@ -90,6 +113,7 @@ const std::vector<Layout>& layouts() {
       {"plain", "keys of torchvision (ResNet) and timm (ViT)", same},
       {"sequential", "the children of torchvision's ResNet in a row", in_sequence},
       {"obow", "the feature blocks of OBoW's release", in_blocks},
+      {"efficientnet-pytorch", "blocks counted through all stages, as efficientnet_pytorch has them", in_efficientnet_pytorch},
   };
   return all;
 }

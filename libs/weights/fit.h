@@ -18,7 +18,7 @@ struct Layout {
   std::string (*key)(const std::string& ours);
 };
 /// "plain" (torchvision, timm, and the releases of DINO, MoCo, SwAV, MAE), "sequential" (children of torchvision's ResNet in a row, as
-/// lightly and others keep backbones), "obow" (OBoW's feature blocks).
+/// lightly and others keep backbones), "obow" (OBoW's feature blocks), "efficientnet-pytorch" (blocks counted through all stages).
 const std::vector<Layout>& layouts();
 
 struct Fit {

@@ -6,17 +6,23 @@ ok "describe" ssl-data folder images -o images.json
 small="--arch resnet10 --stem stride2 --width 0.125"
 ok "a run" ssl-pretrain simclr --profile small $small --view-size 16 --batch 4 --epochs 1 --warmup-epochs 0 --knn-every 0 --no-provenance -o run images.json
 
-# The same tensors behind a prefix, with others beside them.
+# The same tensors behind a prefix, with a classifier beside them that says "1" whatever it sees.
 python3 - run/weights.safetensors prefixed.safetensors <<'P'
 import json, struct, sys
 data = open(sys.argv[1], "rb").read()
 size = struct.unpack("<Q", data[:8])[0]
 header = json.loads(data[8:8 + size])
 header.pop("__metadata__", None)
-moved = {"state_dict.module.encoder_q." + key: value for key, value in header.items()}
+prefix = "state_dict.module.encoder_q."
+moved = {prefix + key: value for key, value in header.items()}
+body, dim, classes = data[8 + size:], header["layer4.0.bn2.weight"]["shape"][0], 3
+for name, shape, values in (("fc.weight", [classes, dim], [0.0] * (classes * dim)), ("fc.bias", [classes], [0.0, 1.0, 0.0])):
+    raw = struct.pack(f"<{len(values)}f", *values)
+    moved[prefix + name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(body), len(body) + len(raw)]}
+    body += raw
 text = json.dumps(moved).encode()
 text += b" " * (-len(text) % 8)
-open(sys.argv[2], "wb").write(struct.pack("<Q", len(text)) + text + data[8 + size:])
+open(sys.argv[2], "wb").write(struct.pack("<Q", len(text)) + text + body)
 P
 ok "convert" ssl-convert $small --image 16 --method moco prefixed.safetensors -o converted
 grep -q "behind the prefix 'state_dict.module.encoder_q.'" err && pass || fail "the prefix is not told"
@@ -24,6 +30,12 @@ same run/weights.safetensors converted/weights.safetensors
 ok "embed ours" ssl-embed --split train --no-provenance run/model.json -o ours
 ok "embed the converted" ssl-embed --split train --no-provenance --dataset images.json converted/model.json -o theirs
 same ours/features.safetensors theirs/features.safetensors
+
+pngs classes/a 2; pngs classes/b 3; pngs classes/c 3
+ok "describe classes" ssl-data folder classes -o classes.json
+ok "its own classifier" ssl-linear --protocol classifier --dataset classes.json --test-split train --no-provenance converted/model.json -o judged
+grep -q "classifier top-1 37.50 % of 8 images" err && pass || fail "3 of 8 images are of class 1"
+refuses 65 "without the head 'classifier'" ssl-linear --protocol classifier --dataset classes.json --test-split train run/model.json -o judged2
 
 refuses 65 "does not fit resnet18" ssl-convert --arch resnet18 prefixed.safetensors -o other
 [ -e other ] && fail "a refused file left a folder" || pass

@@ -39,6 +39,9 @@ TEST_CASE("the network is found behind any prefix and in every naming") {
       }
     }
   CHECK(layouts()[1].key("layer2.0.downsample.0.weight") == "5.0.downsample.0.weight");
+  CHECK(layouts()[3].key("blocks.0.0.conv_pw.weight") == "_blocks.0._project_conv.weight");
+  CHECK(layouts()[3].key("blocks.5.3.bn2.bias") == "_blocks.14._bn1.bias");
+  CHECK(layouts()[3].key("bn2.weight") == "_bn1.weight");
   CHECK(layouts()[2].key("bn1.running_mean") == "_feature_blocks.0.bn.running_mean");
 }
 
@@ -67,6 +70,11 @@ TEST_CASE("what does not fit is told by kind") {
   CHECK(found.missing == std::vector<std::string>{"layer4.1.bn2.bias"});
   CHECK(found.misshapen == std::vector<std::string>{"layer1.0.conv1.weight: [64, 64, 3, 3], the file has [64, 64, 1, 1]"});
   CHECK(found.unexpected == std::vector<std::string>{"module.fc.bias"});
+  file = file_of({""});
+  file["bn1.num_batches_tracked"] = {1};
+  CHECK(fit(ours, file).pairs.size() == 5);
+  file["bn1.num_batches_tracked"] = {7};
+  CHECK(fit(ours, file).complete());
   const Fit none = fit(ours, {{"w", {3}}});
   CHECK(none.pairs.empty());
   CHECK(none.missing.size() == 4);

@@ -1,0 +1,42 @@
+#include "tasks/probe_classifier.h"
+
+#include "core/error.h"
+#include "core/log.h"
+#include "metrics/classification.h"
+
+namespace selfsight::tasks {
+
+std::vector<manifest::Row> judge_classifier(const manifest::Model& model, const manifest::Dataset& dataset, const ProbeOptions& options) {
+  const auto encoder = train::load_encoder(model, "classifier");
+  const Subject subject = model_subject(model, "pooled");
+  const OpenSplit split = open_split(dataset, options.test_split, subject, options.bad);
+  const EmbedRun run{train::open_device(options.device), options.batch, options.workers};
+  const train::Embedded embedded = embed_split(subject, split, run);
+  const torch::Tensor labelled = embedded.labels.ge(0).nonzero().flatten(), labels = embedded.labels.index_select(0, labelled).contiguous();
+  if (labels.numel() == 0) core::fail(core::Exit::bad_data, "the split '{}' has no labels", options.test_split);
+  torch::Tensor scores;
+  {
+    const torch::NoGradGuard no_grad;
+    scores = encoder->head->forward(embedded.features.index_select(0, labelled)).contiguous();
+  }
+  if (const std::int64_t largest = labels.max().item<std::int64_t>(); largest >= scores.size(1))
+    core::fail(core::Exit::bad_data, "the split '{}' has a class {}, the classifier {} classes", options.test_split, largest,
+               scores.size(1));
+  std::vector<manifest::Row> rows;
+  for (const std::int64_t k : {1, 5}) {
+    if (k > 1 && scores.size(1) <= 10) break;
+    const double share = metrics::top_k({scores.const_data_ptr<float>(), static_cast<std::size_t>(scores.numel())}, scores.size(1),
+                                        {labels.const_data_ptr<std::int64_t>(), static_cast<std::size_t>(labels.numel())}, k);
+    rows.push_back({.name = fmt::format("classifier top-{}", k),
+                    .value = 100 * share,
+                    .unit = "%",
+                    .split = options.test_split,
+                    .protocol = {{"classifier", "the model's own"}, {"labels", 0}, {"images", labels.numel()}, {"features", "pooled"}},
+                    .samples = {},
+                    .subject = subject.name});
+    core::log_info("{}: {} {:.2f} % of {} images", subject.name, rows.back().name, rows.back().value, labels.numel());
+  }
+  return rows;
+}
+
+}  // namespace selfsight::tasks
