@@ -11,18 +11,29 @@
 #include <cmath>
 
 #ifdef __CUDACC__
-#define SELFSIGHT_HOST_DEVICE __host__ __device__
+#define SELFSIGHT_DEVICE __device__
 #else
-#define SELFSIGHT_HOST_DEVICE
+#define SELFSIGHT_DEVICE
 #endif
 
 namespace selfsight::kernels {
 
-/// One direction of a resize in scratch memory: for each of the view's `size` columns (or rows) its first source and its weights.
-struct Axis {
-  std::int32_t* first;
-  float* weights;
-  std::int32_t taps;
+/// A direction of a resize.
+enum class Along { rows, columns };
+
+/// Both directions of a resize in scratch memory: for each of the view's `size` columns, and rows, its first source and its weights. By one
+/// pointer, for registers are scarce.
+struct Tables {
+  std::int32_t* words;
+  std::int32_t size, row_taps, column_taps;
+
+  [[nodiscard]] SELFSIGHT_DEVICE std::int32_t taps(Along along) const { return along == Along::rows ? row_taps : column_taps; }
+  [[nodiscard]] SELFSIGHT_DEVICE std::int32_t& first(Along along, std::int32_t i) const {
+    return words[along == Along::rows ? i : size + i];
+  }
+  [[nodiscard]] SELFSIGHT_DEVICE float* weights(Along along, std::int32_t i) const {
+    return reinterpret_cast<float*>(words) + 2 * size + (along == Along::rows ? i * row_taps : size * row_taps + i * column_taps);
+  }
 };
 
 /// Sources [begin, begin + count) of a picture's line.
@@ -36,28 +47,26 @@ struct Values {
 };
 
 #ifdef __CUDA_ARCH__
-SELFSIGHT_HOST_DEVICE inline float least_of(float a, float b) { return fminf(a, b); }
-SELFSIGHT_HOST_DEVICE inline float largest_of(float a, float b) { return fmaxf(a, b); }
+SELFSIGHT_DEVICE inline float least_of(float a, float b) { return fminf(a, b); }
+SELFSIGHT_DEVICE inline float largest_of(float a, float b) { return fmaxf(a, b); }
 #else
 // std::fmin is a call on x86, for the sake of NaNs that do not occur here.
-SELFSIGHT_HOST_DEVICE inline float least_of(float a, float b) { return a < b ? a : b; }
-SELFSIGHT_HOST_DEVICE inline float largest_of(float a, float b) { return a > b ? a : b; }
+SELFSIGHT_DEVICE inline float least_of(float a, float b) { return a < b ? a : b; }
+SELFSIGHT_DEVICE inline float largest_of(float a, float b) { return a > b ? a : b; }
 #endif
-SELFSIGHT_HOST_DEVICE inline float clamped(float value) { return least_of(largest_of(value, 0.0F), 255.0F); }
+SELFSIGHT_DEVICE inline float clamped(float value) { return least_of(largest_of(value, 0.0F), 255.0F); }
 /// Towards zero.
-SELFSIGHT_HOST_DEVICE inline float cut_off(float value) { return static_cast<float>(static_cast<std::int32_t>(value)); }
-SELFSIGHT_HOST_DEVICE inline std::uint8_t rounded(float value) {
-  return static_cast<std::uint8_t>(static_cast<std::int32_t>(value + 0.5F));
-}
+SELFSIGHT_DEVICE inline float cut_off(float value) { return static_cast<float>(static_cast<std::int32_t>(value)); }
+SELFSIGHT_DEVICE inline std::uint8_t rounded(float value) { return static_cast<std::uint8_t>(static_cast<std::int32_t>(value + 0.5F)); }
 
 /// PIL's blend of a value with a degenerate one.
-SELFSIGHT_HOST_DEVICE inline float blend(float degenerate, float value, float factor) {
+SELFSIGHT_DEVICE inline float blend(float degenerate, float value, float factor) {
   return cut_off(clamped(degenerate + factor * (value - degenerate)));
 }
 
 /// ITU-R 601-2 luma with PIL's rounding; no product or sum of it reaches 2^24.
 template <int channels>
-SELFSIGHT_HOST_DEVICE float luma(const Values<channels>& p) {
+SELFSIGHT_DEVICE float luma(const Values<channels>& p) {
   if constexpr (channels == 1) {
     return p.value[0];
   } else {
@@ -66,7 +75,7 @@ SELFSIGHT_HOST_DEVICE float luma(const Values<channels>& p) {
 }
 
 /// There and back through PIL's 8-bit HSV; the expressions are those of data/colour.cpp.
-SELFSIGHT_HOST_DEVICE inline void shift_hue(Values<3>& p, float steps) {
+SELFSIGHT_DEVICE inline void shift_hue(Values<3>& p, float steps) {
   const float r = p.value[0], g = p.value[1], b = p.value[2];
   const float high = largest_of(largest_of(r, g), b), low = least_of(least_of(r, g), b), range = high - low;
   const float share = (high - (r + g + b - high - low)) / largest_of(range, 1.0F);
@@ -89,7 +98,7 @@ SELFSIGHT_HOST_DEVICE inline void shift_hue(Values<3>& p, float steps) {
 
 /// `mean`: of the luma before the step, which contrast blends with.
 template <int channels>
-SELFSIGHT_HOST_DEVICE void change(Values<channels>& p, const ColourChange& step, float mean) {
+SELFSIGHT_DEVICE void change(Values<channels>& p, const ColourChange& step, float mean) {
   using data::Colour;
   if (step.kind == Colour::brightness || step.kind == Colour::contrast) {
     for (float& value : p.value) value = blend(step.kind == Colour::contrast ? mean : 0.0F, value, step.amount);
@@ -106,12 +115,12 @@ SELFSIGHT_HOST_DEVICE void change(Values<channels>& p, const ColourChange& step,
 }
 
 template <int channels>
-SELFSIGHT_HOST_DEVICE void change_all(Values<channels>& p, const ColourChange* steps, std::int32_t count, float mean) {
+SELFSIGHT_DEVICE void change_all(Values<channels>& p, const ColourChange* steps, std::int32_t count, float mean) {
   for (std::int32_t i = 0; i < count; ++i) change(p, steps[i], mean);
 }
 
 template <int channels>
-SELFSIGHT_HOST_DEVICE Values<channels> load(const StoredPixel<channels>& stored) {
+SELFSIGHT_DEVICE Values<channels> load(const StoredPixel<channels>& stored) {
   Values<channels> out;
   for (int c = 0; c < channels; ++c) out.value[c] = stored.value[c];
   return out;
@@ -119,21 +128,21 @@ SELFSIGHT_HOST_DEVICE Values<channels> load(const StoredPixel<channels>& stored)
 
 /// Whole numbers of 0..255.
 template <int channels>
-SELFSIGHT_HOST_DEVICE StoredPixel<channels> pack(const Values<channels>& p) {
+SELFSIGHT_DEVICE StoredPixel<channels> pack(const Values<channels>& p) {
   StoredPixel<channels> out{};
   for (int c = 0; c < channels; ++c) out.value[c] = static_cast<std::uint8_t>(static_cast<std::int32_t>(p.value[c]));
   return out;
 }
 
 template <int channels>
-SELFSIGHT_HOST_DEVICE Values<channels> nearest_whole(Values<channels> p) {
+SELFSIGHT_DEVICE Values<channels> nearest_whole(Values<channels> p) {
   for (float& value : p.value) value = rounded(value);
   return p;
 }
 
 /// The sum of `taps` pixels, `stride` values apart, by their weights; kept within 0..255, as bicubic weights need.
 template <int channels, typename From>
-SELFSIGHT_HOST_DEVICE Values<channels> weighted(const From* from, std::int32_t stride, const float* weights, std::int32_t taps) {
+SELFSIGHT_DEVICE Values<channels> weighted(const From* from, std::int32_t stride, const float* weights, std::int32_t taps) {
   Values<channels> sum{};
   for (std::int32_t t = 0; t < taps; ++t, from += stride)
     for (int c = 0; c < channels; ++c) sum.value[c] = std::fma(static_cast<float>(from[c]), weights[t], sum.value[c]);
@@ -141,17 +150,18 @@ SELFSIGHT_HOST_DEVICE Values<channels> weighted(const From* from, std::int32_t s
   return sum;
 }
 
-/// Fills one direction's tables; mirrored, value x of the view is value size - 1 - x of what is made.
-template <typename Run>
-SELFSIGHT_HOST_DEVICE void tabulate(const Run& run, const data::Sampling& by, std::int32_t window, std::int32_t size, bool mirrored,
-                                    const Axis& axis) {
-  run.for_each(size, [&by, window, size, mirrored, axis](std::int32_t x) {
-    const std::int64_t i = window + (mirrored ? size - 1 - x : x), low = by.low(i), high = by.high(i), start = by.start(i);
-    axis.first[x] = static_cast<std::int32_t>(by.shift + start);
+/// Fills one direction's tables; mirrored, value x of the view is value size - 1 - x of what is made. Not inlined: its division in double
+/// precision would take registers from the passes that follow.
+template <Along along, typename Run>
+[[gnu::noinline]] SELFSIGHT_DEVICE void tabulate(const Run& run, const data::Sampling& by, std::int32_t window, bool mirrored,
+                                                 const Tables& tables) {
+  run.for_each(tables.size, [&by, window, mirrored, tables](std::int32_t x) {
+    const std::int64_t i = window + (mirrored ? tables.size - 1 - x : x), low = by.low(i), high = by.high(i), start = by.start(i);
+    tables.first(along, x) = static_cast<std::int32_t>(by.shift + start);
     double sum = 0;
     for (std::int64_t s = low; s < high; ++s) sum += by.weight(i, s);
-    float* weights = axis.weights + static_cast<std::int64_t>(x) * axis.taps;
-    for (std::int64_t s = start; s < start + axis.taps; ++s) {
+    float* weights = tables.weights(along, x);
+    for (std::int64_t s = start; s < start + by.taps; ++s) {
       const bool counts = s >= low && s < high;
       weights[s - start] = counts ? static_cast<float>(by.weight(i, s) / (sum != 0 ? sum : 1.0)) : 0.0F;
     }
@@ -159,60 +169,60 @@ SELFSIGHT_HOST_DEVICE void tabulate(const Run& run, const data::Sampling& by, st
 }
 
 /// The sources of values [at, at + count).
-SELFSIGHT_HOST_DEVICE inline Lines sources(const Axis& axis, std::int32_t at, std::int32_t count) {
-  const std::int32_t one = axis.first[at], other = axis.first[at + count - 1];  // mirrored, the last comes first
-  const std::int32_t begin = one < other ? one : other, last = one < other ? other : one;
-  return {begin, last - begin + axis.taps};
+template <Along along>
+SELFSIGHT_DEVICE Lines sources(const Tables& tables, std::int32_t at, std::int32_t count) {
+  const std::int32_t one = tables.first(along, at), other = tables.first(along, at + count - 1);  // mirrored, the last comes first
+  return {one < other ? one : other, (one < other ? other - one : one - other) + tables.taps(along)};
 }
 
-SELFSIGHT_HOST_DEVICE inline std::int32_t smaller(std::int32_t a, std::int32_t b) { return a < b ? a : b; }
+SELFSIGHT_DEVICE inline std::int32_t smaller(std::int32_t a, std::int32_t b) { return a < b ? a : b; }
 
 /// How many neighbouring values of the result have, all together, no more than `room` sources; at least 1.
-SELFSIGHT_HOST_DEVICE inline std::int32_t values_from(const Axis& axis, double scale, std::int32_t room) {
-  const double more = (room - axis.taps - 2) / scale;
+SELFSIGHT_DEVICE inline std::int32_t values_from(std::int32_t taps, double scale, std::int32_t room) {
+  const double more = (room - taps - 2) / scale;
   return more < 0 ? 1 : more < 1e6 ? 1 + static_cast<std::int32_t>(more) : 1000000;
 }
 
 /// Resizes in two passes by bands of the second pass's direction and strips of the first's, as much at a time as `middle` holds.
-template <int channels, typename Run>
-SELFSIGHT_HOST_DEVICE void resize(const Run& run, const ViewTask& task, const Axis& across, const Axis& down, float* middle,
-                                  StoredPixel<channels>* image) {
+template <bool down_first, int channels, typename Run>
+SELFSIGHT_DEVICE void resize(const Run& run, const ViewTask& task, const Tables& tables, float* middle, StoredPixel<channels>* image) {
+  constexpr Along second = down_first ? Along::rows : Along::columns;
   constexpr std::int32_t room = middle_values / channels;
   constexpr std::int32_t narrowest = 16;  // strips that are wide enough for neighbouring threads to read neighbouring pixels
   const std::uint8_t* const picture = task.picture;
   const std::int32_t size = task.size, row = task.width * channels;
-  const Axis& second = task.down_first ? across : down;
-  const std::int32_t most = values_from(second, task.down_first ? task.across.scale : task.down.scale, room / narrowest);
+  const std::int32_t most = values_from(tables.taps(second), (down_first ? task.across : task.down).scale, room / narrowest);
+  auto* const pixels = reinterpret_cast<Values<channels>*>(middle);
   for (std::int32_t at = 0, band = 0; at < size; at += band) {
     band = smaller(most, size - at);
-    const Lines lines = sources(second, at, band);
+    const Lines lines = sources<second>(tables, at, band);
     for (std::int32_t from = 0, strip = 0; from < size; from += strip) {
       strip = smaller(room / lines.count, size - from);
-      if (task.down_first) {
+      if constexpr (down_first) {
         run.for_each(strip * lines.count, [=](std::int32_t i) {
           const std::int32_t y = from + i / lines.count, x = lines.begin + i % lines.count;
-          const std::uint8_t* source = picture + static_cast<std::int64_t>(down.first[y]) * row + static_cast<std::int64_t>(x) * channels;
-          reinterpret_cast<Values<channels>*>(middle)[i] =
-              weighted<channels>(source, row, down.weights + static_cast<std::int64_t>(y) * down.taps, down.taps);
+          const std::uint8_t* source =
+              picture + static_cast<std::int64_t>(tables.first(Along::columns, y)) * row + static_cast<std::int64_t>(x) * channels;
+          pixels[i] = weighted<channels>(source, row, tables.weights(Along::columns, y), tables.column_taps);
         });
         run.for_each(strip * band, [=](std::int32_t i) {
           const std::int32_t y = i / band, x = at + i % band;
-          const float* source = middle + (y * lines.count + across.first[x] - lines.begin) * channels;
-          image[(from + y) * size + x] = pack(nearest_whole(
-              weighted<channels>(source, channels, across.weights + static_cast<std::int64_t>(x) * across.taps, across.taps)));
+          const float* source = middle + (y * lines.count + tables.first(Along::rows, x) - lines.begin) * channels;
+          image[(from + y) * size + x] =
+              pack(nearest_whole(weighted<channels>(source, channels, tables.weights(Along::rows, x), tables.row_taps)));
         });
       } else {
         run.for_each(lines.count * strip, [=](std::int32_t i) {
           const std::int32_t y = lines.begin + i / strip, x = from + i % strip;
-          const std::uint8_t* source = picture + static_cast<std::int64_t>(y) * row + static_cast<std::int64_t>(across.first[x]) * channels;
-          reinterpret_cast<Values<channels>*>(middle)[i] =
-              weighted<channels>(source, channels, across.weights + static_cast<std::int64_t>(x) * across.taps, across.taps);
+          const std::uint8_t* source =
+              picture + static_cast<std::int64_t>(y) * row + static_cast<std::int64_t>(tables.first(Along::rows, x)) * channels;
+          pixels[i] = weighted<channels>(source, channels, tables.weights(Along::rows, x), tables.row_taps);
         });
         run.for_each(band * strip, [=](std::int32_t i) {
           const std::int32_t y = at + i / strip, x = i % strip;
-          const float* source = middle + ((down.first[y] - lines.begin) * strip + x) * channels;
-          image[y * size + from + x] = pack(nearest_whole(
-              weighted<channels>(source, strip * channels, down.weights + static_cast<std::int64_t>(y) * down.taps, down.taps)));
+          const float* source = middle + ((tables.first(Along::columns, y) - lines.begin) * strip + x) * channels;
+          image[y * size + from + x] =
+              pack(nearest_whole(weighted<channels>(source, strip * channels, tables.weights(Along::columns, y), tables.column_taps)));
         });
       }
     }
@@ -221,7 +231,7 @@ SELFSIGHT_HOST_DEVICE void resize(const Run& run, const ViewTask& task, const Ax
 
 /// Pixels as they are, or mirrored; black outside of the picture.
 template <int channels, typename Run>
-SELFSIGHT_HOST_DEVICE void copy(const Run& run, const ViewTask& task, StoredPixel<channels>* image) {
+SELFSIGHT_DEVICE void copy(const Run& run, const ViewTask& task, StoredPixel<channels>* image) {
   const std::uint8_t* const picture = task.picture;
   const std::int32_t size = task.size, height = task.height, width = task.width, left = task.left, top = task.top;
   const bool flip = task.flip;
@@ -237,20 +247,20 @@ SELFSIGHT_HOST_DEVICE void copy(const Run& run, const ViewTask& task, StoredPixe
 }
 
 /// Reflection without the edge itself.
-SELFSIGHT_HOST_DEVICE inline std::int32_t reflected(std::int32_t i, std::int32_t side) {
+SELFSIGHT_DEVICE inline std::int32_t reflected(std::int32_t i, std::int32_t side) {
   return i < 0 ? -i : i >= side ? 2 * (side - 1) - i : i;
 }
 
 template <int channels, typename Out>
-SELFSIGHT_HOST_DEVICE void put(const Values<channels>& p, const Normalisation& normalisation, Out* out) {
+SELFSIGHT_DEVICE void put(const Values<channels>& p, const Normalisation& normalisation, Out* out) {
   for (int c = 0; c < channels; ++c) out[c] = static_cast<Out>((p.value[c] - normalisation.mean[c]) / normalisation.stddev[c]);
 }
 
 /// Makes the view: `out` of the task in channels-last order. `middle` has middle_values floats of the block's fastest memory, `scratch`
 /// what scratch_bytes() says. Out: float, or a type of 16 bits that a float converts to.
 template <int channels, typename Out, typename Run>
-SELFSIGHT_HOST_DEVICE void make_view(const Run& run, const ViewTask& task, const Normalisation& normalisation, float* middle,
-                                     std::byte* scratch) {
+SELFSIGHT_DEVICE void make_view(const Run& run, const ViewTask& task, const Normalisation& normalisation, float* middle,
+                                std::byte* scratch) {
   using data::Colour;
   const std::int32_t size = task.size, pixels = size * size;
   auto* const image = reinterpret_cast<StoredPixel<channels>*>(scratch);
@@ -258,14 +268,16 @@ SELFSIGHT_HOST_DEVICE void make_view(const Run& run, const ViewTask& task, const
   if (task.keeps_pixels) {
     copy(run, task, image);
   } else {
-    const std::int64_t image_words = (static_cast<std::int64_t>(pixels) * static_cast<std::int64_t>(sizeof *image) + 3) / 4;
-    auto* const tables = reinterpret_cast<std::int32_t*>(scratch) + image_words;
-    auto* const weights = reinterpret_cast<float*>(tables + 2 * static_cast<std::int64_t>(size));
-    const Axis across{tables, weights, static_cast<std::int32_t>(task.across.taps)};
-    const Axis down{tables + size, weights + static_cast<std::int64_t>(size) * across.taps, static_cast<std::int32_t>(task.down.taps)};
-    tabulate(run, task.across, task.left, size, task.flip, across);
-    tabulate(run, task.down, task.top, size, false, down);
-    resize(run, task, across, down, middle, image);
+    const std::int32_t image_words = (pixels * static_cast<std::int32_t>(sizeof *image) + 3) / 4;
+    const Tables tables{reinterpret_cast<std::int32_t*>(scratch) + image_words, size, static_cast<std::int32_t>(task.across.taps),
+                        static_cast<std::int32_t>(task.down.taps)};
+    tabulate<Along::rows>(run, task.across, task.left, task.flip, tables);
+    tabulate<Along::columns>(run, task.down, task.top, false, tables);
+    if (task.down_first) {
+      resize<true>(run, task, tables, middle, image);
+    } else {
+      resize<false>(run, task, tables, middle, image);
+    }
   }
 
   // Contrast needs the mean of what the steps before it make. They are gone through twice, which costs less than to store what they make.

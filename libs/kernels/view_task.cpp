@@ -22,13 +22,16 @@ Normalisation::Normalisation(const std::vector<double>& means, const std::vector
   }
 }
 
-ViewTask view_task(const data::Recipe& recipe, const data::Drawn& drawn, const data::Part& part, const data::Size& image,
-                   std::vector<float>& taps) {
-  using core::Exit;
+void check_size(const data::Recipe& recipe) {
   if (recipe.size > largest_view) {
-    core::fail(Exit::usage, "--{}size {}: views made on a device have at most {} pixels a side", recipe.option_prefix, recipe.size,
+    core::fail(core::Exit::usage, "--{}size {}: views made on a device have at most {} pixels a side", recipe.option_prefix, recipe.size,
                largest_view);
   }
+}
+
+ViewTask view_task(const data::Recipe& recipe, const data::Drawn& drawn, const data::Part& part, const data::Size& image,
+                   std::vector<float>& taps) {
+  check_size(recipe);
   const data::Steps steps = data::steps_of(recipe, drawn, part);
   ViewTask task;
   task.height = static_cast<std::int32_t>(image.height);
@@ -47,7 +50,7 @@ ViewTask view_task(const data::Recipe& recipe, const data::Drawn& drawn, const d
     task.down = {steps.region.y, steps.region.height, image.height, steps.height, steps.filter};
     const std::int64_t most = std::max(task.across.taps, task.down.taps);
     if (most > largest_view) {
-      core::fail(Exit::bad_data, "{} x {} pixels, too many to make a view of {} of them on a device", image.height, image.width,
+      core::fail(core::Exit::bad_data, "{} x {} pixels, too many to make a view of {} of them on a device", image.height, image.width,
                  recipe.size);
     }
   }

@@ -53,8 +53,11 @@ struct Normalisation {
   Normalisation(const std::vector<double>& means, const std::vector<double>& stddevs);
 };
 
+/// Error: usage, naming the option, for a view larger than largest_view.
+void check_size(const data::Recipe& recipe);
+
 /// The task of one view, but for its pointers; its taps are appended to `taps`. `image` holds `part` of the picture.
-/// Errors: usage for a view larger than largest_view; bad_data where the filter would have to reach over more than largest_view pixels.
+/// Errors: as check_size; bad_data where the filter would have to reach over more than largest_view pixels.
 ViewTask view_task(const data::Recipe& recipe, const data::Drawn& drawn, const data::Part& part, const data::Size& image,
                    std::vector<float>& taps);
 

@@ -165,6 +165,17 @@ TEST_CASE("the number of sources that fit is a bound") {
   }
 }
 
+TEST_CASE("pictures with more lines than a strip can hold at all") {
+  for (const char* filter : {"bilinear", "bicubic"}) {
+    for (const bool tall : {false, true}) {
+      const Image image = picture(Kind::extremes, 10, tall ? 30000 : 37, tall ? 37 : 30000, 3);
+      Recipe recipe = plain(40);
+      recipe.filter = filter;
+      CHECK(difference(image, whole_of(image), recipe, of_whole(image)) == 0);
+    }
+  }
+}
+
 TEST_CASE("images that hold a reduced part of the picture") {
   // As decode_part leaves them: the picture is 8 times 64 x 48, of which a part of a quarter of the pixels was decoded.
   for (const std::int64_t reduce : {1, 2, 4, 8}) {
