@@ -56,9 +56,8 @@ class DeviceViews {
   DeviceViews& operator=(const DeviceViews&) = delete;
 
   /// Begins the views of a batch, on a stream of its own: a batch can be made while the model computes on the one before. requests[v] are
-  /// those of recipe v, in order of their place in the batch. Not to be called by two threads at a time. The pictures' bytes must stay
-  /// until take(). A picture that does not decode is listed as bad. Errors: internal (device memory, a request that does not fit its
-  /// picture).
+  /// those of recipe v, in order of their place in the batch. Not to be called by two threads at a time. A picture that does not decode is
+  /// listed as bad. Errors: internal (device memory, a request that does not fit its picture).
   ViewsUnderWay make(std::span<const data::Stored> pictures, std::span<const std::vector<Request>> requests);
   /// Lets the current stream of the calling thread wait for the views, which are then its own.
   std::vector<at::Tensor> take(const ViewsUnderWay& under_way) const;

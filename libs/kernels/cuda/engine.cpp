@@ -42,7 +42,7 @@ struct Picture {
 /// Memory that a part of a batch uses until the device is done with it.
 struct Slot {
   Buffer pictures{Buffer::Kind::device}, tasks{Buffer::Kind::device};
-  Buffer uploads{Buffer::Kind::pinned}, task_uploads{Buffer::Kind::pinned};
+  Buffer encoded{Buffer::Kind::pinned}, uploads{Buffer::Kind::pinned}, task_uploads{Buffer::Kind::pinned};
   cuda::Event done;
 };
 
@@ -112,7 +112,7 @@ class CudaEngine : public Engine {
       if (!*picture.unusable) end += aligned(picture.bytes(options_.channels));
     }
     std::byte* const pictures = slot.pictures.room_for(end);
-    decode_on_device(part, pictures);
+    decode_on_device(part, slot, pictures);
     upload(part, slot, pictures);
     make_views_of(part, slot, pictures);
     slot.done.record(stream_);
@@ -134,14 +134,21 @@ class CudaEngine : public Engine {
     });
   }
 
-  void decode_on_device(std::vector<Picture>& part, std::byte* pictures) {
+  void decode_on_device(std::vector<Picture>& part, Slot& slot, std::byte* pictures) {
+    // A copy, so that the caller's bytes need not outlive the call: when nvJPEG has read its input is not said.
+    std::size_t bytes = 0;
+    for (const Picture& picture : part) bytes += picture.on_device ? picture.stored->bytes.size() : 0;
+    std::byte* at = slot.encoded.room_for(bytes);
     std::vector<JpegJob> jobs;
     std::vector<Picture*> of_job;
     for (Picture& picture : part) {
       if (!picture.on_device) continue;
+      const std::span<const std::byte> from = picture.stored->bytes;
+      std::memcpy(at, from.data(), from.size());
       jobs.push_back(
-          {picture.stored->bytes, picture.size.height, picture.size.width, reinterpret_cast<std::uint8_t*>(pictures + picture.place)});
+          {{at, from.size()}, picture.size.height, picture.size.width, reinterpret_cast<std::uint8_t*>(pictures + picture.place)});
       of_job.push_back(&picture);
+      at += from.size();
     }
     const std::vector<std::size_t> refused = decoder_.decode(jobs, stream_);
     counts_.on_device += std::ssize(jobs) - std::ssize(refused);
