@@ -60,7 +60,7 @@ ViewsUnderWay DeviceViews::make(std::span<const data::Stored> pictures, std::spa
   }
   const std::vector<std::optional<std::string>> unusable = s.engine->make(pictures, shown);
   for (std::size_t p = 0; p < pictures.size(); ++p) {
-    if (unusable[p]) out.bad.push_back({p, *unusable[p]});
+    if (const auto& why = unusable[p]) out.bad.push_back({p, *why});
   }
   for (std::size_t v = 0; v < requests.size() && !out.bad.empty(); ++v) {
     for (std::size_t place = 0; place < requests[v].size(); ++place) {

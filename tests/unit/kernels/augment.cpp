@@ -176,6 +176,13 @@ TEST_CASE("pictures with more lines than a strip can hold at all") {
   }
 }
 
+TEST_CASE("a picture with more rows than a strip can hold, across first") {
+  const Image image = picture(Kind::extremes, 19, 4600, 2400, 3);
+  Recipe recipe = plain(40);
+  recipe.filter = "bicubic";
+  CHECK(difference(image, whole_of(image), recipe, of_whole(image)) == 0);
+}
+
 TEST_CASE("images that hold a reduced part of the picture") {
   // As decode_part leaves them: the picture is 8 times 64 x 48, of which a part of a quarter of the pixels was decoded.
   for (const std::int64_t reduce : {1, 2, 4, 8}) {
@@ -183,7 +190,7 @@ TEST_CASE("images that hold a reduced part of the picture") {
     const Part part{{8 * reduce, 16 * reduce, 256 + 5, 320 - 3}, reduce};
     const Image image = picture(Kind::noise, 11, (part.box.height + reduce - 1) / reduce, (part.box.width + reduce - 1) / reduce, 3);
     for (const std::int64_t size : {24, 40}) {
-      for (Recipe recipe : {data::simclr_recipe(size), data::mae_recipe(size)}) {
+      for (const Recipe& recipe : {data::simclr_recipe(size), data::mae_recipe(size)}) {
         for (std::uint64_t d = 0; d < 20; ++d) {
           core::Rng rng(6, core::Stream::test, static_cast<std::uint64_t>(reduce), d);
           Drawn drawn = data::draw(recipe, part.box.height, part.box.width, rng);

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <barrier>
+#include <cmath>
+#include <functional>
 #include <thread>
 
 namespace selfsight::kernels {
@@ -93,6 +95,34 @@ TEST_CASE("a block of threads makes what one thread makes, within its memory") {
       }
     }
   }
+}
+
+TEST_CASE("a band has no more sources than there is room for") {
+  core::Rng rng(22, core::Stream::test);
+  struct OneThread {
+    void for_each(std::int32_t count, const std::function<void(std::int32_t)>& f) const {
+      for (std::int32_t i = 0; i < count; ++i) f(i);
+    }
+  };
+  std::vector<std::int32_t> words;
+  std::int32_t most = 0;
+  for (int trial = 0; trial < 3000; ++trial) {
+    const auto length = static_cast<std::int64_t>(std::exp(rng.uniform(0, 9))) + 1;
+    const double from = rng.uniform(0, static_cast<double>(length) / 2), in = rng.uniform(0.5, static_cast<double>(length) - from);
+    const auto size = static_cast<std::int32_t>(rng.below(200) + 1), room = static_cast<std::int32_t>(rng.below(300) + 1);
+    const auto filter = rng.below(2) == 0 ? data::Interpolation::bilinear : data::Interpolation::bicubic;
+    const data::Sampling by(std::floor(from), std::ceil(in), length, size, filter);
+    words.assign(static_cast<std::size_t>(size) * static_cast<std::size_t>(by.taps + 2), 0);
+    const Tables tables{words.data(), size, static_cast<std::int32_t>(by.taps), 0};
+    tabulate<Along::rows>(OneThread{}, by, 0, trial % 2 == 0, tables);
+    const std::int32_t band = values_from(tables.row_taps, by.scale, room);
+    for (std::int32_t at = 0; at < size; ++at) {
+      const Lines lines = sources<Along::rows>(tables, at, std::min(band, size - at));
+      most = std::max(most, lines.count - std::max(room, tables.row_taps));
+      if (lines.begin < 0 || lines.begin + lines.count > length) most = 1000000;
+    }
+  }
+  CHECK(most <= 0);
 }
 
 }  // namespace selfsight::kernels
