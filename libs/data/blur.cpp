@@ -21,19 +21,20 @@ std::vector<float> gaussian_taps(std::int64_t kernel, double sigma) {
 // Reflection without the edge itself: -1 is 1, `side` is side - 2.
 std::int64_t reflect(std::int64_t i, std::int64_t side) { return i < 0 ? -i : i >= side ? 2 * (side - 1) - i : i; }
 
-// Taps on either side of the middle: those asked for, as far as they weigh anything (beyond 3.7 sigma lies a 4,600th of the whole) and as
-// a reflected border can serve them.
-std::int64_t reach(std::int64_t kernel, double sigma, std::int64_t side) {
-  return std::min({kernel / 2, static_cast<std::int64_t>(std::ceil(3.7 * sigma)), side - 1});
-}
-
 }  // namespace
 
-void gaussian_blur(Pixels image, std::int64_t kernel, double sigma) {
+std::vector<float> blur_taps(std::int64_t kernel, double sigma, std::int64_t side) {
   if (kernel % 2 == 0 || kernel < 1) core::fail(core::Exit::internal, "a blur of {} taps: the number must be odd", kernel);
-  const std::int64_t rx = reach(kernel, sigma, image.width), ry = reach(kernel, sigma, image.height), c = image.channels;
+  // On either side of the middle: those asked for, as far as they weigh anything (beyond 3.7 sigma lies a 4,600th of the whole) and as a
+  // reflected border can serve them.
+  const std::int64_t reach = std::min({kernel / 2, static_cast<std::int64_t>(std::ceil(3.7 * sigma)), side - 1});
+  return gaussian_taps(2 * reach + 1, sigma);
+}
+
+void gaussian_blur(Pixels image, std::int64_t kernel, double sigma) {
+  const std::vector<float> across = blur_taps(kernel, sigma, image.width), down = blur_taps(kernel, sigma, image.height);
+  const std::int64_t rx = std::ssize(across) / 2, ry = std::ssize(down) / 2, c = image.channels;
   const std::int64_t line = image.width * c, height = image.height;
-  const std::vector<float> across = gaussian_taps(2 * rx + 1, sigma), down = gaussian_taps(2 * ry + 1, sigma);
   // Rows that are blurred across, the last 2 ry + 1 of them: the blur down needs no more at a time.
   thread_local LineRing rows;
   thread_local std::vector<float> padded;

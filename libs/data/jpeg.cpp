@@ -3,6 +3,7 @@
 #include "core/error.h"
 
 #include <algorithm>
+#include <array>
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
@@ -124,13 +125,6 @@ int exif_orientation(std::span<const std::uint8_t> tiff) {
   return 1;
 }
 
-// Whether the picture's data seems to come to its end. Of one cut short, a part may decode without a word, so all of it must be tried.
-bool has_end(std::span<const std::byte> bytes) {
-  constexpr std::array end = {std::byte{0xFF}, std::byte{0xD9}};
-  const auto last = bytes.last(std::min<std::size_t>(bytes.size(), 64));
-  return std::search(last.begin(), last.end(), end.begin(), end.end()) != last.end();
-}
-
 // The least and the end of a stretch of a line of `length` pixels that is reduced to a `reduce`th, with the neighbours that smooth chroma
 // looks at.
 struct Stretch {
@@ -159,8 +153,17 @@ bool is_jpeg(std::span<const std::byte> bytes) {
   return bytes.size() >= 3 && bytes[0] == std::byte{0xFF} && bytes[1] == std::byte{0xD8} && bytes[2] == std::byte{0xFF};
 }
 
+// Of one cut short, a part may decode without a word, so all of it must be tried.
+bool has_end(std::span<const std::byte> bytes) {
+  constexpr std::array end = {std::byte{0xFF}, std::byte{0xD9}};
+  const auto last = bytes.last(std::min<std::size_t>(bytes.size(), 64));
+  return std::search(last.begin(), last.end(), end.begin(), end.end()) != last.end();
+}
+
 JpegMarks jpeg_marks(std::span<const std::byte> bytes) {
   JpegMarks marks;
+  bool jfif = false, named_rgb = false;
+  int transform = -1;
   const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
   for (std::size_t at = 2; at + 4 <= bytes.size();) {
     if (data[at] != 0xFF) break;
@@ -175,15 +178,25 @@ JpegMarks jpeg_marks(std::span<const std::byte> bytes) {
     const std::span<const std::uint8_t> body(data + at + 4, length - 2);
     if (marker == 0xE1 && body.size() > 6 && std::memcmp(body.data(), "Exif\0", 6) == 0)
       marks.orientation = exif_orientation(body.subspan(6));
-    if (marker == 0xEE && body.size() >= 12 && std::memcmp(body.data(), "Adobe", 5) == 0) marks.adobe = true;
+    if (marker == 0xE0 && body.size() >= 5 && std::memcmp(body.data(), "JFIF", 5) == 0) jfif = true;
+    if (marker == 0xEE && body.size() >= 12 && std::memcmp(body.data(), "Adobe", 5) == 0) {
+      marks.adobe = true;
+      transform = body[11];
+    }
     const bool frame = marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
     if (frame && body.size() >= 5) {
+      marks.frame = marker;
+      marks.precision = body[0];
       marks.height = number(&body[1], 2, false);
       marks.width = number(&body[3], 2, false);
+      if (body.size() >= 6) marks.components = body[5];
+      named_rgb = body.size() >= 15 && body[6] == 'R' && body[9] == 'G' && body[12] == 'B';
     }
     at += 2 + length;
   }
   if (marks.orientation >= 5) std::swap(marks.height, marks.width);
+  // As libjpeg judges it.
+  marks.rgb = marks.components == 3 && !jfif && (marks.adobe ? transform == 0 : named_rgb);
   return marks;
 }
 

@@ -5,6 +5,7 @@
 #include "data/image.h"
 
 #include <span>
+#include <vector>
 
 namespace selfsight::data {
 
@@ -46,5 +47,7 @@ void recolour(Pixels image, std::span<const ColourStep> steps);
 /// Separable Gaussian of at most `kernel` (odd) taps with reflected borders; taps that change no value by more than a twentieth of a grey
 /// level are left out.
 void gaussian_blur(Pixels image, std::int64_t kernel, double sigma);
+/// Those that it keeps along a side of `side` pixels, the middle one in the middle.
+std::vector<float> blur_taps(std::int64_t kernel, double sigma, std::int64_t side);
 
 }  // namespace selfsight::data

@@ -1,6 +1,6 @@
 #include "core/error.h"
+#include "data/filter.h"
 #include "data/lines.h"
-#include "data/ops.h"
 
 #include <algorithm>
 #include <array>
@@ -11,52 +11,26 @@
 namespace selfsight::data {
 namespace {
 
-double bilinear(double x) {
-  x = std::abs(x);
-  return x < 1.0 ? 1.0 - x : 0.0;
-}
-
-double bicubic(double x) {
-  constexpr double a = -0.5;
-  x = std::abs(x);
-  if (x < 1.0) return ((a + 2.0) * x - (a + 3.0)) * x * x + 1;
-  if (x < 2.0) return (((x - 5) * x + 8) * x - 4) * a;
-  return 0.0;
-}
-
-// Which values of a line make each value of the result, and with what weights; PIL's antialiasing filters.
+// The weights of a Sampling, for values [begin, begin + made) of the result.
 struct Weights {
-  std::int64_t taps = 0;            // values that make one of the result, some of them with a weight of 0
-  std::vector<std::int64_t> first;  // of them
+  std::int64_t taps = 0;
+  std::vector<std::int64_t> first;  // of the values that make each one of the result
   std::vector<float> weights;       // `taps` for each value of the result
 
-  // Values [begin, begin + made) of what the stretch [from, from + in) of a line of `length` values becomes at a length of `out`.
-  void set(double from, double in, std::int64_t length, std::int64_t out, std::int64_t begin, std::int64_t made, Interpolation filter) {
-    const double scale = in / static_cast<double>(out), stretch = std::max(scale, 1.0), shrink = 1.0 / stretch;
-    const double support = (filter == Interpolation::bilinear ? 1.0 : 2.0) * stretch;
-    // Places count from `base`, so that a picture and a part of it give the same weights to the last bit.
-    const double base = std::floor(from), offset = from - base;
-    const auto shift = static_cast<std::int64_t>(base);
-    const std::int64_t least = std::max<std::int64_t>(-shift, 0);
-    const std::int64_t end = std::min(static_cast<std::int64_t>(std::ceil(offset + in)), length - shift);
-    taps = std::min(static_cast<std::int64_t>(std::ceil(2 * support)), end - least);
+  void set(const Sampling& by, std::int64_t begin, std::int64_t made) {
+    taps = by.taps;
     first.resize(static_cast<std::size_t>(made));
     weights.assign(static_cast<std::size_t>(made * std::max<std::int64_t>(taps, 0)), 0);
     raw_.resize(static_cast<std::size_t>(std::max<std::int64_t>(taps, 0)));
     for (std::int64_t i = 0; i < made; ++i) {
-      const double centre = offset + (static_cast<double>(begin + i) + 0.5) * scale;
-      const std::int64_t low = std::max(static_cast<std::int64_t>(centre - support + 0.5), least);
-      const std::int64_t high = std::min(static_cast<std::int64_t>(centre + support + 0.5), end);
-      if (high <= low || high - low > taps)
-        core::fail(core::Exit::internal, "resample: value {} of {} has {} sources", begin + i, out, high - low);
+      const std::int64_t low = by.low(begin + i), high = by.high(begin + i), start = by.start(begin + i);
+      if (high <= low || high - low > taps) core::fail(core::Exit::internal, "resample: value {} has {} sources", begin + i, high - low);
       double sum = 0;
       for (std::int64_t x = low; x < high; ++x) {
-        const double place = (static_cast<double>(x) - centre + 0.5) * shrink;
-        raw_[static_cast<std::size_t>(x - low)] = filter == Interpolation::bilinear ? bilinear(place) : bicubic(place);
+        raw_[static_cast<std::size_t>(x - low)] = by.weight(begin + i, x);
         sum += raw_[static_cast<std::size_t>(x - low)];
       }
-      const std::int64_t start = std::min(low, end - taps);
-      first[static_cast<std::size_t>(i)] = shift + start;
+      first[static_cast<std::size_t>(i)] = by.shift + start;
       for (std::int64_t x = low; x < high; ++x) {
         weights[static_cast<std::size_t>(i * taps + x - start)] =
             static_cast<float>(raw_[static_cast<std::size_t>(x - low)] / (sum != 0 ? sum : 1.0));
@@ -126,17 +100,14 @@ void resample_as(const Image& source, const Region& region, std::int64_t height,
                  Interpolation filter, bool flip, Pixels out) {
   thread_local Scratch scratch;
   Weights &h = scratch.horizontal, &v = scratch.vertical;
-  h.set(region.x, region.width, source.width, width, window.x, window.width, filter);
-  v.set(region.y, region.height, source.height, height, window.y, window.height, filter);
+  h.set({region.x, region.width, source.width, width, filter}, window.x, window.width);
+  v.set({region.y, region.height, source.height, height, filter}, window.y, window.height);
   const std::int64_t left = h.begin(0), used = (h.end(window.width - 1) - left) * channels, line = window.width * channels;
   scratch.line.resize(static_cast<std::size_t>(used + 4));
   scratch.result.resize(static_cast<std::size_t>(line + 4));
   const auto source_line = [&](std::int64_t y) { return source.row(y) + left * channels; };
 
-  // What bicubic weights make below 0 and above 255 is cut off after each pass, so their order shows. Pillow 13 goes down first where that
-  // takes away more than twice as many lines as the other pass takes columns (earlier ones never do); it is the cheaper order, too.
-  const double fewer = region.height - static_cast<double>(height);
-  if (fewer > 0 && fewer > 2 * (region.width - static_cast<double>(width))) {
+  if (down_first(region, height, width)) {
     scratch.source_lines.resize(static_cast<std::size_t>(v.taps));
     for (std::int64_t y = 0; y < window.height; ++y) {
       for (std::int64_t i = 0; i < v.taps; ++i) scratch.source_lines[static_cast<std::size_t>(i)] = source_line(v.begin(y) + i);
@@ -161,15 +132,26 @@ void resample_as(const Image& source, const Region& region, std::int64_t height,
 
 }  // namespace
 
+Sampling::Sampling(double from, double in, std::int64_t length, std::int64_t out, Interpolation by)
+    : scale(in / static_cast<double>(out)), filter(by) {
+  const double stretch = std::max(scale, 1.0), base = std::floor(from);
+  shrink = 1.0 / stretch;
+  support = (by == Interpolation::bilinear ? 1.0 : 2.0) * stretch;
+  offset = from - base;
+  shift = static_cast<std::int64_t>(base);
+  least = std::max<std::int64_t>(-shift, 0);
+  end = std::min(static_cast<std::int64_t>(std::ceil(offset + in)), length - shift);
+  taps = std::min(static_cast<std::int64_t>(std::ceil(2 * support)), end - least);
+}
+
 void resample(const Image& source, const Region& region, std::int64_t height, std::int64_t width, const Box& window, Interpolation filter,
               bool flip, Pixels out) {
   if (out.height != window.height || out.width != window.width || out.channels != source.channels)
     core::fail(core::Exit::internal, "resample: a window of {} x {} for {} x {} pixels", window.height, window.width, out.height,
                out.width);
-  const auto x = static_cast<std::int64_t>(region.x), y = static_cast<std::int64_t>(region.y);
-  if (static_cast<double>(x) == region.x && static_cast<double>(y) == region.y && static_cast<double>(width) == region.width &&
-      static_cast<double>(height) == region.height)
-    return copy(source, x + window.x, y + window.y, flip, out);
+  if (keeps_pixels(region, height, width)) {
+    return copy(source, static_cast<std::int64_t>(region.x) + window.x, static_cast<std::int64_t>(region.y) + window.y, flip, out);
+  }
   const auto make = source.channels == 1 ? resample_as<1> : resample_as<3>;
   make(source, region, height, width, window, filter, flip, out);
 }

@@ -303,42 +303,47 @@ void apply(const Image& image, const Recipe& recipe, const Drawn& drawn, Image& 
   apply(image, {{0, 0, image.width, image.height}}, recipe, drawn, out);
 }
 
-void apply(const Image& image, const Part& part, const Recipe& recipe, const Drawn& drawn, Pixels out) {
-  const Interpolation filter = recipe.filter == "bicubic" ? Interpolation::bicubic : Interpolation::bilinear;
+Steps steps_of(const Recipe& recipe, const Drawn& drawn, const Part& part) {
   const Geometry& geometry = drawn.geometry;
-  const Box view{0, 0, recipe.size, recipe.size};
-  // A box of the picture, in pixels of the image.
-  const auto seen = [&](const Box& box) {
-    const auto r = static_cast<double>(part.reduce);
-    return Region(static_cast<double>(box.x - part.box.x) / r, static_cast<double>(box.y - part.box.y) / r,
-                  static_cast<double>(box.width) / r, static_cast<double>(box.height) / r);
-  };
+  Steps out;
+  out.height = out.width = recipe.size;
+  out.window = {0, 0, recipe.size, recipe.size};
+  out.filter = recipe.filter == "bicubic" ? Interpolation::bicubic : Interpolation::bilinear;
+  out.flip = geometry.flip;
+  out.padded = recipe.crop == "padded";
+  Box box = geometry.box;
   if (recipe.crop == "centre") {
     const Centre centre = centre_of(recipe, geometry.source_height, geometry.source_width);
-    resample(image, seen({0, 0, geometry.source_width, geometry.source_height}), centre.height, centre.width, centre.window, filter,
-             geometry.flip, out);
-  } else if (recipe.crop == "padded") {
-    const Box& box = geometry.box;
-    resample(cut_out(image, {box.x - part.box.x, box.y - part.box.y, box.width, box.height}), view, recipe.size, recipe.size, view, filter,
-             geometry.flip, out);
-  } else {
-    resample(image, seen(geometry.box), recipe.size, recipe.size, view, filter, geometry.flip, out);
+    box = {0, 0, geometry.source_width, geometry.source_height};
+    out.height = centre.height, out.width = centre.width, out.window = centre.window;
   }
-  std::array<ColourStep, 6> steps{};
-  std::size_t count = 0;
-  for (const int part : drawn.jitter_order) {
+  // A box of the picture, in pixels of the image.
+  const auto r = static_cast<double>(part.reduce);
+  out.region = Region(static_cast<double>(box.x - part.box.x) / r, static_cast<double>(box.y - part.box.y) / r,
+                      static_cast<double>(box.width) / r, static_cast<double>(box.height) / r);
+  for (const int one : drawn.jitter_order) {
     constexpr std::array kinds = {Colour::brightness, Colour::contrast, Colour::saturation, Colour::hue};
     const std::array amounts = {drawn.brightness, drawn.contrast, drawn.saturation, drawn.hue};
-    steps[count++] = {kinds[static_cast<std::size_t>(part)], amounts[static_cast<std::size_t>(part)]};
+    out.before.add({kinds[static_cast<std::size_t>(one)], amounts[static_cast<std::size_t>(one)]});
   }
-  if (drawn.grey) steps[count++] = {Colour::grey};
-  const bool blur = drawn.blur_sigma > 0;
-  constexpr ColourStep inversion{Colour::solarize, 128};
-  if (drawn.solarize && !blur) steps[count++] = inversion;
-  recolour(out, {steps.data(), count});
-  if (!blur) return;
-  gaussian_blur(out, kernel_of(recipe), drawn.blur_sigma);
-  if (drawn.solarize) recolour(out, {&inversion, 1});
+  if (drawn.grey) out.before.add({Colour::grey});
+  out.blur_sigma = drawn.blur_sigma;
+  if (drawn.blur_sigma > 0) out.blur_kernel = kernel_of(recipe);
+  if (drawn.solarize) (drawn.blur_sigma > 0 ? out.after : out.before).add({Colour::solarize, 128});
+  return out;
+}
+
+void apply(const Image& image, const Part& part, const Recipe& recipe, const Drawn& drawn, Pixels out) {
+  const Steps steps = steps_of(recipe, drawn, part);
+  if (steps.padded) {
+    const Box box{static_cast<std::int64_t>(steps.region.x), static_cast<std::int64_t>(steps.region.y), recipe.size, recipe.size};
+    resample(cut_out(image, box), steps.window, recipe.size, recipe.size, steps.window, steps.filter, steps.flip, out);
+  } else {
+    resample(image, steps.region, steps.height, steps.width, steps.window, steps.filter, steps.flip, out);
+  }
+  recolour(out, steps.before);
+  if (steps.blur_sigma > 0) gaussian_blur(out, steps.blur_kernel, steps.blur_sigma);
+  recolour(out, steps.after);
 }
 
 }  // namespace selfsight::data

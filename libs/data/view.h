@@ -7,7 +7,9 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <array>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -78,6 +80,30 @@ Drawn draw(const Recipe& recipe, std::int64_t height, std::int64_t width, core::
 Part needed(const Recipe& recipe, const Drawn& drawn);
 /// What serves both.
 Part together(const Part& a, const Part& b);
+
+/// Changes of colour that follow each other, at most as many as a view has.
+struct ColourSteps {
+  std::array<ColourStep, 6> steps{};
+  std::size_t count = 0;
+  void add(const ColourStep& step) { steps.at(count++) = step; }
+  /*implicit*/ operator std::span<const ColourStep>() const { return {steps.data(), count}; }
+};
+
+/// What apply() does to an image that holds a part of the picture, in order, with all its numbers.
+struct Steps {
+  Region region{0, 0, 0, 0};           ///< of the image; it becomes height x width, of which the window is the view
+  std::int64_t height = 0, width = 0;  ///< pixels
+  Box window;                          ///< size x size
+  Interpolation filter = Interpolation::bilinear;
+  bool flip = false;
+  bool padded = false;    ///< nothing is resized, and the region may reach outside of the image: what lies there is black
+  ColourSteps before;     ///< the blur
+  double blur_sigma = 0;  ///< 0: no blur
+  std::int64_t blur_kernel = 0;
+  ColourSteps after;  ///< the blur
+};
+Steps steps_of(const Recipe& recipe, const Drawn& drawn, const Part& part);
+
 /// Makes the view from an image that holds `part` of the picture; `out` is size x size with the image's channels.
 void apply(const Image& image, const Part& part, const Recipe& recipe, const Drawn& drawn, Pixels out);
 /// The same from the whole picture.

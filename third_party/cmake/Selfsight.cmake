@@ -6,6 +6,12 @@ if(SELFSIGHT_WERROR)
   list(APPEND SELFSIGHT_WARNINGS -Werror)
 endif()
 
+# nvcc splits sources into files whose line marks -Wpedantic would complain of.
+set(SELFSIGHT_CUDA_WARNINGS -Xcompiler=-Wall,-Wextra)
+if(SELFSIGHT_WERROR)
+  list(APPEND SELFSIGHT_CUDA_WARNINGS --Werror=all-warnings -Xcompiler=-Werror)
+endif()
+
 # selfsight_library(data DEPS manifest selfsight::jpeg [TORCH] [REGISTERS])
 # Sources are all .cpp files of the folder, so a new file needs no edit here. TORCH: compiled with the shared precompiled header.
 # REGISTERS: its files register things by file-level constants, so programs take them all, not only what they name.

@@ -65,3 +65,20 @@ set_target_properties(selfsight::torch PROPERTIES
   # libtorch_cpu.so names two CUDA run-time libraries even without a GPU; they lie beside it, found by its own rpath.
   INTERFACE_LINK_OPTIONS "-Wl,--allow-shlib-undefined"
   INTERFACE_LINK_LIBRARIES "selfsight::c10;Threads::Threads")
+
+# The CUDA half: the run-time library, LibTorch's thin layer over it, and nvJPEG. libtorch_cuda.so itself is opened when a GPU is asked for.
+if(SELFSIGHT_CUDA)
+  string(REGEX MATCH "^[0-9]+" _cuda "${SELFSIGHT_CUDA_RUNTIME_VERSION}")
+  set(_nvidia ${SELFSIGHT_TORCH_SITE}/nvidia/cu${_cuda})
+  add_library(selfsight::cuda INTERFACE IMPORTED GLOBAL)
+  foreach(_file ${_nvidia}/lib/libcudart.so.${_cuda} ${_nvidia}/lib/libnvjpeg.so.${_cuda} ${_torch}/lib/libc10_cuda.so)
+    if(NOT EXISTS ${_file})
+      message(FATAL_ERROR "${_file} is missing: run CUDA=1 third_party/setup first")
+    endif()
+    get_filename_component(_name ${_file} NAME_WE)
+    add_library(selfsight::${_name} SHARED IMPORTED GLOBAL)
+    set_target_properties(selfsight::${_name} PROPERTIES IMPORTED_LOCATION ${_file})
+    target_link_libraries(selfsight::cuda INTERFACE selfsight::${_name})
+  endforeach()
+  target_include_directories(selfsight::cuda SYSTEM INTERFACE ${_nvidia}/include)
+endif()
