@@ -38,6 +38,7 @@ void run(core::CommandLine& cli) {
   const std::vector<std::string> files = cli.positionals(1);
   if (files.empty()) core::fail(core::Exit::usage, "give the file with the weights");
   if (folder.empty() && !options.dry_run) core::fail(core::Exit::usage, "say with -o DIR where the model goes, or ask for a --dry-run");
+  options.check();
   const double begin = core::monotonic_seconds();
   const tasks::ForeignWeights weights = tasks::read_foreign(files[0], options);
   for (const std::string& line : tasks::told(weights)) core::log_info("{}: {}", files[0], line);

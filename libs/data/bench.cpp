@@ -77,8 +77,8 @@ void BenchOptions::describe(core::Options& options) {
   options.add("split", &split, "the split to read");
   options.add("views", &views, "the published views to make").choices({"byol", "dino", "eval", "mae", "moco", "simclr", "swav"});
   options.add("size", &size, "side of the views in pixels").range(1, 4096);
-  options.add("local-size", &local_size, "side of the local views of dino and swav").range(1, 4096);
-  options.add("locals", &locals, "local views of dino and swav").range(0, 64);
+  options.add("local-size", &local_size, "side of the local views of dino and swav").range(1, 4096).only_with("views", {"dino", "swav"});
+  options.add("locals", &locals, "local views of dino and swav").range(0, 64).only_with("views", {"dino", "swav"});
   options.add("batch", &batch, "images a batch").range(1, 65536);
   options.add("images", &images, "images that are used over and over, chosen at random").range(1, 1e6);
   options.add("seconds", &seconds, "time for each stage").range(0.01, 3600);
@@ -93,6 +93,7 @@ manifest::Metrics bench(const manifest::Dataset& dataset, const BenchOptions& op
   std::vector<std::int64_t> samples;
   for (const BatchPlan& one : shuffled_plan(source->size(), 1, 0, 0, false)) samples.push_back(one.front().sample);
   samples.resize(std::min(samples.size(), static_cast<std::size_t>(options.images)));
+  if (samples.empty()) core::fail(core::Exit::bad_data, "{}: the split '{}' is empty", dataset.origin, options.split);
   std::vector<ViewSpec> views;
   for (const Recipe& recipe : published_views(options.views, options.size, options.local_size, options.locals)) views.push_back({recipe});
 
@@ -116,12 +117,22 @@ manifest::Metrics bench(const manifest::Dataset& dataset, const BenchOptions& op
   std::vector<Image> images;
   constexpr std::size_t most_bytes = std::size_t{256} << 20;
   std::size_t bytes = 0;
+  std::vector<std::int64_t> good;
   for (const std::int64_t sample : samples) {
-    stored.push_back(source->read(sample));
-    images.push_back(decode(stored.back(), source->channels(), source->name(sample)));
+    try {
+      Stored one = source->read(sample);
+      images.push_back(decode(one, source->channels(), source->name(sample)));
+      stored.push_back(std::move(one));
+    } catch (const core::Error& error) {
+      if (options.loader.on_bad == "fail" || error.exit() != core::Exit::bad_data) throw;
+      core::log_warning("{}", error.what());
+      continue;
+    }
+    good.push_back(sample);
     if ((bytes += images.back().pixels.size() + stored.back().bytes.size()) > most_bytes) break;
   }
-  samples.resize(images.size());
+  samples = good;
+  if (samples.empty()) core::fail(core::Exit::bad_data, "{}: no image of the split '{}' decodes", dataset.origin, options.split);
   std::vector<std::vector<Drawn>> drawn(images.size());
   std::vector<Part> wanted(images.size());
   std::vector<std::vector<Image>> crops(images.size());

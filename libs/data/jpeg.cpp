@@ -172,6 +172,10 @@ JpegMarks jpeg_marks(std::span<const std::byte> bytes) {
       ++at;
       continue;
     }
+    if (marker == 0x01 || (marker >= 0xD0 && marker <= 0xD7)) {  // marks without a length
+      at += 2;
+      continue;
+    }
     if (marker == 0xDA || marker == 0xD9) break;  // picture data begins
     const std::size_t length = number(data + at + 2, 2, false);
     if (length < 2 || at + 2 + length > bytes.size()) break;
@@ -223,6 +227,10 @@ Part decode_jpeg(std::span<const std::byte> bytes, std::int64_t channels, const 
   jpeg.open(bytes, name);
   const std::int64_t height = info.image_height, width = info.image_width;
   const JpegMarks marks = jpeg_marks(bytes);
+  // Crops are drawn by the size that was read beforehand.
+  const bool turned = marks.orientation >= 5;
+  if (marks.height > 0 && ((turned ? marks.width : marks.height) != height || (turned ? marks.height : marks.width) != width))
+    fail(Exit::bad_data, "{}: a JPEG that gives its size in two ways", name);
   const bool cmyk = info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
   const bool whole = cmyk || marks.orientation != 1 || !has_end(bytes);
   const Part asked = whole ? Part{{0, 0, width, height}} : wanted;

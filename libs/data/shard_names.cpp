@@ -30,7 +30,7 @@ std::vector<std::string> alternatives(const std::string& inside) {
     const std::string from = inside.substr(0, dots), to = inside.substr(dots + 2);
     if (!is_number(from, first) || !is_number(to, last) || last < first || last - first >= most_names) return {};
     const std::size_t width = from.starts_with('0') || to.starts_with('0') ? std::max(from.size(), to.size()) : 1;
-    for (std::uint64_t i = first; i <= last; ++i) out.push_back(fmt::format("{:0{}}", i, width));
+    for (std::uint64_t i = 0; i <= last - first; ++i) out.push_back(fmt::format("{:0{}}", first + i, width));
   } else if (inside.find(',') != std::string::npos) {
     std::istringstream parts(inside + ",");
     for (std::string part; std::getline(parts, part, ',');) out.push_back(part);

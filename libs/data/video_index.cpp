@@ -1,6 +1,7 @@
 #include "data/video_index.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace selfsight::data {
@@ -8,6 +9,15 @@ namespace {
 
 // No codec holds back more pictures than 16; a packet whose picture moves further than this has a wrong time.
 constexpr std::int64_t farthest = 64;
+
+// Frames a second of so many frames in so many ticks; in thousandths where the exact fraction has no room.
+Rational rate_of(std::size_t frames, std::int64_t ticks, const Rational& tick) {
+  constexpr double most = 4e18;
+  const double above = static_cast<double>(frames) * static_cast<double>(tick.denominator),
+               below = static_cast<double>(ticks) * static_cast<double>(tick.numerator);
+  if (above < most && below < most) return {static_cast<std::int64_t>(frames) * tick.denominator, ticks * tick.numerator};
+  return {static_cast<std::int64_t>(std::llround(std::min(1000 * above / below, 1e12))), 1000};
+}
 
 // Numbers of all packets by the time they are shown at.
 std::vector<std::int64_t> by_time(const std::vector<VideoPacket>& packets) {
@@ -58,7 +68,7 @@ void set_times(VideoIndex& index, const std::vector<VideoPacket>& packets) {
   const std::int64_t said = by_rate ? 1 : packets[static_cast<std::size_t>(index.packet_of.back())].length;
   const std::int64_t mean = count > 1 ? last / static_cast<std::int64_t>(count - 1) : 1;
   index.end = last + std::max<std::int64_t>(said > 0 ? said : mean, 1);
-  if (index.rate.numerator <= 0) index.rate = {static_cast<std::int64_t>(count) * index.tick.denominator, index.end * index.tick.numerator};
+  if (index.rate.numerator <= 0) index.rate = rate_of(count, index.end, index.tick);
   const std::int64_t divisor = std::gcd(index.rate.numerator, index.rate.denominator);
   if (divisor > 1) index.rate = {index.rate.numerator / divisor, index.rate.denominator / divisor};
 }
@@ -117,7 +127,9 @@ VideoIndex make_index(const VideoStream& stream) {
   return index_in_order(stream, shown, std::move(frame_of));
 }
 
-VideoIndex make_index(const VideoStream& stream, const std::vector<std::int64_t>& shown) {
+VideoIndex make_index(const VideoStream& stream, std::vector<std::int64_t> shown) {
+  // Of a file that grew since its packets were listed, what came later is left out.
+  std::erase_if(shown, [&](std::int64_t packet) { return packet >= static_cast<std::int64_t>(stream.packets.size()); });
   std::vector<std::int32_t> frame_of(stream.packets.size(), -1);
   for (std::size_t i = 0; i < shown.size(); ++i) frame_of[static_cast<std::size_t>(shown[i])] = static_cast<std::int32_t>(i);
   std::int32_t next = static_cast<std::int32_t>(shown.size());

@@ -65,7 +65,7 @@ bool tells_frames(const VideoStream& stream);
 /// The index of a stream that tells_frames(); of any stream, when `shown` has the numbers of the packets whose pictures a decoder gives,
 /// in its order.
 VideoIndex make_index(const VideoStream& stream);
-VideoIndex make_index(const VideoStream& stream, const std::vector<std::int64_t>& shown);
+VideoIndex make_index(const VideoStream& stream, std::vector<std::int64_t> shown);
 
 /// One stretch of decoding: from a seek point to packet `last`, for the pictures of packets `wanted` (rising).
 struct DecodeRun {

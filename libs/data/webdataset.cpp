@@ -58,7 +58,7 @@ void refuse_packed(std::span<const std::byte> bytes, const fs::path& tar) {
            tar.string(), packer.program);
 }
 
-// Hidden files and folders and what has no ending belong to no sample.
+// Files whose names begin with a dot, and what has no ending, belong to no sample.
 std::vector<Group> groups_of(const std::vector<TarEntry>& entries, const fs::path& tar) {
   std::vector<Group> groups;
   std::unordered_map<std::string, std::size_t> number;
@@ -70,6 +70,9 @@ std::vector<Group> groups_of(const std::vector<TarEntry>& entries, const fs::pat
     const auto [at, fresh] = number.emplace(stem, groups.size());
     if (fresh) groups.push_back({std::move(stem), {}});
     Group& group = groups[at->second];
+    constexpr std::size_t most_members = 256;
+    if (group.members.size() == most_members)
+      fail(Exit::bad_data, "{}: more than {} members are called '{}.*'", tar.string(), most_members, group.stem);
     if (const Member* twin = group.find(member.ending))
       fail(Exit::bad_data, "{}: two members are called '{}'{}", tar.string(), entry.name,
            twin->entry->name == entry.name ? "" : " but for capital letters");

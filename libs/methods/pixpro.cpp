@@ -183,14 +183,12 @@ const bool registered = train::MethodRegistry::instance().add(
                     {"hidden", 1024},
                     {"threshold", 0.4},
                     {"instance-weight", 1.0},
-                    {"optimizer", "sgd"},
-                    {"lr", 0.12},
+                    {"lr", 1.0},  // by LARS, as published: with SGD all cells become one within some 20 updates
                     {"min-lr", 0.0},
                     {"batch", 256},
                     {"epochs", 200},
                     {"warmup-epochs", 2},
-                    {"warmup-lr", 0.0},
-                    {"weight-decay", 5e-4}}}},
+                    {"warmup-lr", 0.0}}}},
      .make = [] { return std::make_shared<Pixpro>(); }});
 }  // namespace
 

@@ -16,7 +16,7 @@ namespace selfsight::nn {
 
 /// What a backbone is built from; `describe` gives it to the command line, to_json/from_json to the model manifest.
 struct BackboneOptions {
-  /// resnet10, resnet18, resnet34, resnet50; vit-tiny, vit-small, vit-base; nin3, nin4, nin5; alexnet; conv-encoder.
+  /// resnet10, resnet18, resnet34, resnet50; vit-tiny, vit-small, vit-base; efficientnet-lite0; nin3, nin4, nin5; alexnet; conv-encoder.
   std::string name = "resnet50";
   std::int64_t channels = 3;  ///< of the input
   std::int64_t image = 224;   ///< side of the (square) input that a ViT's positions and AlexNet's last layers are made for

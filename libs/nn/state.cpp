@@ -50,7 +50,7 @@ std::string save_tensors(const core::fs::path& path, const State& tensors, const
   std::map<std::string, manifest::TensorView> views;
   for (const auto& [name, tensor] : tensors) {
     const torch::Tensor& plain = keep.emplace_back(tensor.detach().to(torch::kCPU).contiguous());
-    views.emplace(name, view_of(plain));
+    views.emplace(name, view_of(plain, name));
   }
   return manifest::write_safetensors(path, views, metadata);
 }
@@ -59,7 +59,7 @@ State load_tensors(const core::fs::path& path) {
   const manifest::Safetensors file(path);
   State out;
   for (const auto& [name, view] : file.tensors()) {
-    out.emplace(name, tensor_of(view));
+    out.emplace(name, tensor_of(view, path.string() + ": " + name));
   }
   return out;
 }

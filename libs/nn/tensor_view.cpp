@@ -23,17 +23,18 @@ constexpr std::array<std::pair<const char*, torch::ScalarType>, 10> dtypes = {{{
 
 }  // namespace
 
-torch::Tensor tensor_of(const manifest::TensorView& view) {
+torch::Tensor tensor_of(const manifest::TensorView& view, const std::string& name) {
   const auto* type = std::find_if(dtypes.begin(), dtypes.end(), [&](const auto& entry) { return view.dtype == entry.first; });
-  if (type == dtypes.end()) core::fail(core::Exit::bad_data, "a tensor of the unknown type {}", view.dtype);
+  if (type == dtypes.end()) core::fail(core::Exit::bad_data, "'{}' has the unknown type {}", name, view.dtype);
   torch::Tensor tensor = torch::empty(view.shape, type->second);
   if (!view.bytes.empty()) std::memcpy(tensor.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
   return tensor;
 }
 
-manifest::TensorView view_of(const torch::Tensor& tensor) {
+manifest::TensorView view_of(const torch::Tensor& tensor, const std::string& name) {
   const auto* type = std::find_if(dtypes.begin(), dtypes.end(), [&](const auto& entry) { return entry.second == tensor.scalar_type(); });
-  if (type == dtypes.end()) core::fail(core::Exit::internal, "tensors of type {} cannot be saved", c10::toString(tensor.scalar_type()));
+  if (type == dtypes.end())
+    core::fail(core::Exit::internal, "'{}': tensors of type {} cannot be saved", name, c10::toString(tensor.scalar_type()));
   return {type->first, tensor.sizes().vec(), std::span(static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes())};
 }
 

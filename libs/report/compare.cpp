@@ -43,14 +43,26 @@ std::string seed_of(const Json& model) {
   return config != model.end() && config->is_object() && config->contains("seed") ? plain(config->at("seed")) : "";
 }
 
-/// A manifest that a run took (a teacher, a plan), by its name; by its folder's where manifests of one kind have one name. The run's own
-/// seed in it does not make another arm.
-std::string taken(const std::string& file, const std::string& seed) {
+bool is_manifest(const std::string& setting) { return setting.ends_with(".json"); }
+
+/// The file of a manifest that a run took (a teacher, a plan) without the run's own seed, which does not make another arm.
+std::string without_seed(std::string file, const std::string& seed) {
+  const std::string mark = "-seed" + seed;
+  for (std::size_t at = file.find(mark); at != std::string::npos; at = file.find(mark, at)) {
+    const std::size_t end = at + mark.size();
+    if (end < file.size() && file[end] != '/' && file[end] != '.') {
+      at = end;  // -seed10 is not of seed 1
+    } else {
+      file.erase(at, mark.size());
+    }
+  }
+  return file;
+}
+
+/// Such a file by its name; by its folder's where manifests of one kind have one name.
+std::string short_name(const std::string& file) {
   const std::filesystem::path path(file);
-  std::string name = path.stem() == "model" || path.stem() == "dataset" ? path.parent_path().filename().string() : path.stem().string();
-  const std::string ending = "-seed" + seed;
-  if (name.ends_with(ending)) name.resize(name.size() - ending.size());
-  return name;
+  return path.stem() == "model" || path.stem() == "dataset" ? path.parent_path().filename().string() : path.stem().string();
 }
 
 /// The settings that make a run's arm, flat: name and text.
@@ -61,8 +73,7 @@ std::map<std::string, std::string> settings_of(const Json& model) {
     if (!model.contains(part) || !model.at(part).is_object()) continue;
     for (const auto& [key, value] : model.at(part).items()) {
       if (std::find(incidental.begin(), incidental.end(), key) != incidental.end()) continue;
-      const bool file = value.is_string() && value.get<std::string>().ends_with(".json");
-      out[key] = file ? taken(value.get<std::string>(), seed) : plain(value);
+      out[key] = value.is_string() && is_manifest(value.get<std::string>()) ? without_seed(value.get<std::string>(), seed) : plain(value);
     }
   }
   return out;
@@ -100,7 +111,11 @@ Arms find_arms(const std::vector<Metrics>& metrics) {
         const auto it = other.find(k);
         return it != other.end() && it->second == v;
       });
-      if (!same) differing += fmt::format("{}{} {}", differing.empty() ? "" : ", ", key, value);
+      const bool told_apart = is_manifest(value) && std::none_of(known.begin(), known.end(), [&, &k = key, &v = value](const auto& other) {
+                                const auto it = other.find(k);
+                                return it != other.end() && it->second != v && short_name(it->second) == short_name(v);
+                              });
+      if (!same) differing += fmt::format("{}{} {}", differing.empty() ? "" : ", ", key, told_apart ? short_name(value) : value);
     }
     return differing.empty() ? method : method + " (" + differing + ")";
   };

@@ -11,9 +11,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <optional>
-#include <sstream>
 
 namespace selfsight::tasks {
 
@@ -25,40 +22,10 @@ weights::Shapes shapes_of(nn::Backbone& backbone) {
   return out;
 }
 
-struct Linear {
-  torch::Tensor weight, bias;
-};
-
-// The linear layer on the features that torchvision, timm and others keep beside the network, if it is there.
-std::optional<Linear> classifier_of(const ForeignWeights& weights, std::int64_t dim) {
-  for (const char* name : {"fc", "classifier", "head", "_fc", "linear"}) {
-    const auto weight = weights.tensors.find(weights.fit.prefix + name + ".weight"),
-               bias = weights.tensors.find(weights.fit.prefix + name + ".bias");
-    if (weight == weights.tensors.end() || bias == weights.tensors.end()) continue;
-    const auto& shape = weight->second.shape;
-    if (shape.size() == 2 && shape[1] == dim && bias->second.shape == std::vector<std::int64_t>{shape[0]})
-      return Linear{nn::tensor_of(weight->second), nn::tensor_of(bias->second)};
-  }
-  return std::nullopt;
-}
-
 std::string listed(const std::vector<std::string>& names) {
   constexpr std::size_t most = 6;
   const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(most, names.size()));
   return fmt::format("{}{}", fmt::join(names.begin(), end, ", "), names.size() > most ? ", ..." : "");
-}
-
-std::vector<double> numbers(const std::string& text, const std::string& option, std::size_t count, const std::vector<double>& usual) {
-  if (text.empty()) return usual;
-  std::vector<double> out;
-  std::istringstream parts(text);
-  for (std::string part; std::getline(parts, part, ',');) {
-    char* end = nullptr;
-    out.push_back(std::strtod(part.c_str(), &end));
-    if (part.empty() || *end != '\0') core::fail(core::Exit::usage, "--{} {}: '{}' is no number", option, text, part);
-  }
-  if (out.size() != count) core::fail(core::Exit::usage, "--{} {}: {} numbers for {} channels", option, text, out.size(), count);
-  return out;
 }
 
 }  // namespace
@@ -71,8 +38,17 @@ void ConvertOptions::describe(core::Options& o) {
   o.add("prefix", &prefix, "what stands before the network's keys in the file; auto: whatever fits best").metavar("TEXT");
   o.add("skip-objects", &skip_objects, "leave out objects of classes (settings of a run, say) instead of refusing the file");
   o.add("dry-run", &dry_run, "only tell what fits");
-  o.add("mean", &mean, "of the normalisation, a number a channel on 0 to 1; default: ImageNet's").metavar("R,G,B");
-  o.add("stddev", &stddev, "likewise").metavar("R,G,B");
+  o.add("classifier", &classifier,
+        "keep the linear layer of this key behind the prefix (fc, head) too, for ssl-linear --protocol classifier")
+      .metavar("KEY");
+  o.add("mean", &mean, "of the normalisation, a number a channel on 0 to 1; none: ImageNet's").range(-1000, 1000);
+  o.add("stddev", &stddev, "likewise").range(1e-6, 1000);
+}
+
+void ConvertOptions::check() const {
+  for (const auto& [name, values] : {std::pair{"mean", &mean}, std::pair{"stddev", &stddev}})
+    if (!values->empty() && static_cast<std::int64_t>(values->size()) != backbone.channels)
+      core::fail(core::Exit::usage, "--{}: {} numbers for {} channels", name, values->size(), backbone.channels);
 }
 
 ForeignWeights read_foreign(const std::filesystem::path& path, const ConvertOptions& options) {
@@ -81,24 +57,22 @@ ForeignWeights read_foreign(const std::filesystem::path& path, const ConvertOpti
   if (weights::is_torch_file(start.bytes())) {
     const auto file =
         std::make_shared<weights::TorchFile>(path, options.skip_objects ? weights::Foreign::leave_out : weights::Foreign::refuse);
-    out.tensors = file->rows();
+    for (const auto& [key, tensor] : file->tensors()) out.shapes.emplace(key, tensor.shape);
     out.left_out = file->left_out();
-    out.file = file;
+    out.tensor = [file](const std::string& key) { return file->row_by_row(key); };
   } else {
     const auto file = std::make_shared<manifest::Safetensors>(path);
-    out.tensors = file->tensors();
-    out.file = file;
+    for (const auto& [key, tensor] : file->tensors()) out.shapes.emplace(key, tensor.shape);
+    out.tensor = [file](const std::string& key) { return file->at(key); };
   }
-  weights::Shapes there;
-  for (const auto& [key, view] : out.tensors) there.emplace(key, view.shape);
   const weights::Shapes ours = shapes_of(*nn::make_backbone(options.backbone));
-  out.fit = options.prefix == "auto" ? weights::fit(ours, there) : weights::fit(ours, there, options.prefix);
+  out.fit = options.prefix == "auto" ? weights::fit(ours, out.shapes) : weights::fit(ours, out.shapes, options.prefix);
   return out;
 }
 
 std::vector<std::string> told(const ForeignWeights& weights) {
   const weights::Fit& fit = weights.fit;
-  std::vector<std::string> out = {fmt::format("{} tensors in the file; {} fit, behind the prefix '{}', named as {}", weights.tensors.size(),
+  std::vector<std::string> out = {fmt::format("{} tensors in the file; {} fit, behind the prefix '{}', named as {}", weights.shapes.size(),
                                               fit.pairs.size(), fit.prefix, fit.layout)};
   for (const auto& [name, key] : weights.left_out) out.push_back(fmt::format("left out: objects of {} (the first is '{}')", name, key));
   if (!fit.alternatives.empty()) out.push_back(fmt::format("as many fit behind: {}", listed(fit.alternatives)));
@@ -119,10 +93,9 @@ manifest::Model convert(const ForeignWeights& weights, const ConvertOptions& opt
   nn::State state;
   const nn::State own = nn::named_state(*backbone);
   for (const auto& [ours, theirs] : weights.fit.pairs)
-    state.emplace(ours, nn::tensor_of(weights.tensors.at(theirs)).reshape(own.at(ours).sizes()));
+    state.emplace(ours, nn::tensor_of(weights.tensor(theirs), theirs).reshape(own.at(ours).sizes()));
   nn::load_state(*backbone, state, /*strict=*/false, origin);
 
-  const auto channels = static_cast<std::size_t>(options.backbone.channels);
   const train::Normalisation usual = train::usual_normalisation(options.backbone.channels);
   manifest::Model model;
   model.method = options.method;
@@ -130,16 +103,25 @@ manifest::Model convert(const ForeignWeights& weights, const ConvertOptions& opt
   model.weights.path = folder / "weights.safetensors";
   model.weights.digest = nn::save_tensors(model.weights.path, nn::named_state(*backbone));
   model.input = {options.backbone.image, options.backbone.image, options.backbone.channels};
-  model.mean = numbers(options.mean, "mean", channels, usual.mean);
-  model.stddev = numbers(options.stddev, "stddev", channels, usual.stddev);
+  model.mean = options.mean.empty() ? usual.mean : options.mean;
+  model.stddev = options.stddev.empty() ? usual.stddev : options.stddev;
   model.feature_dim = backbone->feature_dim();
-  if (const auto classifier = classifier_of(weights, model.feature_dim)) {
-    const manifest::File file{folder / "head-classifier.safetensors", ""};
-    const nn::MlpOptions shape{.dims = {classifier->weight.size(1), classifier->weight.size(0)}};
+  const std::filesystem::path head_file = folder / "head-classifier.safetensors";
+  std::filesystem::remove(head_file);  // of an earlier conversion into this folder
+  if (!options.classifier.empty()) {
+    const std::string key = weights.fit.prefix + options.classifier;
+    const auto weight = weights.shapes.find(key + ".weight"), bias = weights.shapes.find(key + ".bias");
+    if (weight == weights.shapes.end() || bias == weights.shapes.end() || weight->second.size() != 2 ||
+        weight->second[1] != model.feature_dim || bias->second != std::vector<std::int64_t>{weight->second[0]})
+      core::fail(core::Exit::bad_data, "{}: '{}' is no linear layer with a bias on {} features", origin, key, model.feature_dim);
+    const nn::MlpOptions shape{.dims = {model.feature_dim, weight->second[0]}};
     nn::Mlp head(shape);
-    nn::load_state(head, {{"0.weight", classifier->weight}, {"0.bias", classifier->bias}}, /*strict=*/true, origin);
-    const std::string digest = nn::save_tensors(file.path, nn::named_state(head));
-    model.heads["classifier"] = {{"architecture", nn::to_json(shape)}, {"weights", {{"path", file.path.string()}, {"digest", digest}}}};
+    nn::load_state(head,
+                   {{"0.weight", nn::tensor_of(weights.tensor(weight->first), weight->first)},
+                    {"0.bias", nn::tensor_of(weights.tensor(bias->first), bias->first)}},
+                   /*strict=*/true, origin);
+    const std::string digest = nn::save_tensors(head_file, nn::named_state(head));
+    model.heads["classifier"] = {{"architecture", nn::to_json(shape)}, {"weights", {{"path", head_file.string()}, {"digest", digest}}}};
     core::log_info("{}: with its classifier of {} classes", origin, shape.dims.back());
   }
   model.config = manifest::Json::object();

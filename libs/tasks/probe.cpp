@@ -354,9 +354,10 @@ manifest::Metrics probe(const manifest::Model& model, const manifest::Dataset& d
   metrics.folder = folder;
   metrics.origin = (folder / "metrics.json").string();
 
-  ProbeOptions trained = options;
-  if (std::erase(trained.protocols, "classifier") > 0) metrics.rows = judge_classifier(model, dataset, options);
-  if (trained.protocols.empty() && !options.protocols.empty()) return metrics;
+  if (std::find(options.protocols.begin(), options.protocols.end(), "classifier") != options.protocols.end()) {
+    judge_classifier(model, dataset, options, folder, metrics);
+    return metrics;
+  }
 
   std::vector<Subject> subjects;
   for (const std::string& layer : options.layers) {

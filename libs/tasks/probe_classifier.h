@@ -5,8 +5,10 @@
 
 namespace selfsight::tasks {
 
-/// Rows "classifier top-1" and "classifier top-5" on the test split, whose class numbers must be the classifier's. Errors: bad_data (the
-/// model has no head "classifier", no labels, a label that the classifier does not have), those of the split and of the weights.
-std::vector<manifest::Row> judge_classifier(const manifest::Model& model, const manifest::Dataset& dataset, const ProbeOptions& options);
+/// Rows "classifier top-1" and, with more than ten classes, "classifier top-5" on the test split, whose class numbers must be the
+/// classifier's; the folder is taken, the model and what was left out are noted. Errors: usage (other protocols, baselines or layers beside
+/// it), bad_data (the model has no head "classifier", no labels, a label that the classifier does not have), those of split and weights.
+void judge_classifier(const manifest::Model& model, const manifest::Dataset& dataset, const ProbeOptions& options,
+                      const std::filesystem::path& folder, manifest::Metrics& metrics);
 
 }  // namespace selfsight::tasks

@@ -116,7 +116,11 @@ Trainer::Trainer(Run& run, const RunFolder& folder)
   setup.normalisation = set_.normalisation();
   setup.split = set_.split();
   if (!options_.plan.empty()) batches_ = data::read_batches(options_.plan, set_.split(), set_.samples(), options_.batch);
-  if (options_.shuffle_window > 0) shards_ = data::shards_of(*set_.source());
+  if (options_.shuffle_window > 0) {
+    shards_ = data::shards_of(*set_.source());
+    if (std::all_of(shards_.begin(), shards_.end(), [&](std::int64_t shard) { return shard == shards_.front(); }))
+      core::log_warning("--shuffle-window: the split '{}' is not in several shards, so all of it is shuffled together", options_.split);
+  }
   setup.planned = batches_.has_value();
   options_.check();
   torch::manual_seed(options_.seed);

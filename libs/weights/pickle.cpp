@@ -300,6 +300,8 @@ void Machine::step(char opcode) {
     case 0x93: {
       const auto parts = pop_several(2);
       if (out_.at(parts[0]).kind != Kind::text || out_.at(parts[1]).kind != Kind::text) refuse("a name that is no text");
+      constexpr std::size_t longest = 1024;
+      if (out_.at(parts[0]).text.size() + out_.at(parts[1]).text.size() > longest) refuse("a name of more than 1,024 letters");
       return push_text(out_.at(parts[0]).text + "." + out_.at(parts[1]).text, Kind::name);
     }
     case 'R':

@@ -60,8 +60,9 @@ class Reader {
     while (!open.empty()) {
       const auto [key, number] = std::move(open.back());
       open.pop_back();
-      if (visits_left_-- == 0) refuse(key, "values that hold each other without end");
       std::vector<std::pair<std::string, Number>> inner = inside(key, pickle_.at(number));
+      if (inner.size() + 1 > visits_left_) refuse("", "values that hold each other without end");
+      visits_left_ -= inner.size() + 1;
       open.insert(open.end(), std::make_move_iterator(inner.rbegin()), std::make_move_iterator(inner.rend()));
     }
   }
@@ -70,7 +71,11 @@ class Reader {
   [[noreturn]] void refuse(const std::string& key, const std::string& what) const {
     core::fail(core::Exit::bad_data, "{}: {}{}", name_, key.empty() ? "" : "'" + key + "': ", what);
   }
-  static std::string joined(const std::string& key, const std::string& more) { return key.empty() ? more : key + "." + more; }
+  [[nodiscard]] std::string joined(const std::string& key, const std::string& more) const {
+    constexpr std::size_t longest = 4096;
+    if (key.size() + more.size() >= longest) refuse(key.substr(0, 40) + "...", "a key of more than 4,096 letters");
+    return key.empty() ? more : key + "." + more;
+  }
 
   std::vector<std::pair<std::string, Number>> inside(const std::string& key, const PickleValue& value) {
     std::vector<std::pair<std::string, Number>> out;
@@ -117,6 +122,9 @@ class Reader {
     return {};
   }
 
+  // A whole number from 0 that fits into 64 bits.
+  static bool small(const PickleValue& value) { return value.kind == Kind::integer && value.integer >= 0 && value.text.empty(); }
+
   [[nodiscard]] std::vector<std::int64_t> numbers(const std::string& key, const PickleValue& value, const char* what) const {
     const PickleValue* sequence = &value;
     if (value.kind == Kind::call && !pickle_.at(value.items[1]).items.empty()) sequence = &pickle_.at(pickle_.at(value.items[1]).items[0]);
@@ -124,8 +132,7 @@ class Reader {
     if (sequence->kind != Kind::sequence) refuse(key, fmt::format("a tensor whose {} is no tuple", what));
     for (const Number item : sequence->items) {
       const PickleValue& number = pickle_.at(item);
-      if (number.kind != Kind::integer || number.integer < 0)
-        refuse(key, fmt::format("a tensor whose {} is not of whole numbers from 0", what));
+      if (!small(number)) refuse(key, fmt::format("a tensor whose {} is not of whole numbers from 0", what));
       out.push_back(number.integer);
     }
     return out;
@@ -136,13 +143,14 @@ class Reader {
     const PickleValue& identity = pickle_.at(value.items[0]);
     if (identity.kind != Kind::sequence || identity.items.size() < 5) refuse(key, "a storage that is described in an unknown way");
     const auto item = [&](std::size_t i) -> const PickleValue& { return pickle_.at(identity.items[i]); };
-    if (item(0).text != "storage" || item(1).kind != Kind::name || item(2).kind != Kind::text || item(4).kind != Kind::integer)
+    if (item(0).text != "storage" || item(1).kind != Kind::name || item(2).kind != Kind::text || !small(item(4)) ||
+        (identity.items.size() > 5 && item(5).kind != Kind::none))
       refuse(key, "a storage that is described in an unknown way");
     Storage out{dtype_of(item(1).text), storage_(item(2).text)};
     if (out.dtype.empty()) refuse(key, fmt::format("values of {}, which no tensor here can have", item(1).text));
     const auto size = static_cast<std::uint64_t>(manifest::dtype_size(out.dtype));
     const auto count = static_cast<std::uint64_t>(item(4).integer);
-    if (item(4).integer < 0 || count > out.bytes.size() / size)
+    if (count > out.bytes.size() / size)
       refuse(key, fmt::format("a storage of {} values, of which the file holds {}", item(4).integer, out.bytes.size() / size));
     out.bytes = out.bytes.first(static_cast<std::size_t>(count * size));
     return out;
@@ -159,7 +167,10 @@ class Reader {
     tensor.shape = numbers(key, argument(2), "shape");
     tensor.strides = numbers(key, argument(3), "strides");
     if (tensor.shape.size() != tensor.strides.size()) refuse(key, "a tensor with more sides than strides, or fewer");
-    if (argument(1).kind != Kind::integer || argument(1).integer < 0) refuse(key, "a tensor whose offset is no number from 0");
+    if (!small(argument(1))) refuse(key, "a tensor whose offset is no number from 0");
+
+    for (std::size_t d = 0; d < tensor.shape.size(); ++d)
+      if (tensor.shape[d] <= 1) tensor.strides[d] = 0;  // never stepped along, whatever it says
 
     // The last element's place, in 128 bits: no product of two numbers of the file can leave them.
     const auto size = static_cast<std::uint64_t>(manifest::dtype_size(tensor.dtype)), held = storage.bytes.size() / size;
@@ -270,33 +281,33 @@ TorchFile::TorchFile(const core::fs::path& path, Foreign foreign) : file_(path) 
   }).read();
 }
 
-std::map<std::string, manifest::TensorView> TorchFile::rows() {
-  std::map<std::string, manifest::TensorView> out;
-  for (const auto& [key, tensor] : tensors_) {
-    manifest::TensorView view{.dtype = tensor.dtype, .shape = tensor.shape, .bytes = {}};
-    const auto size = static_cast<std::size_t>(manifest::dtype_size(tensor.dtype));
-    const auto elements = static_cast<std::size_t>(view.elements());
-    if (tensor.contiguous()) {
-      view.bytes = tensor.first.first(elements * size);
-    } else {
-      std::vector<std::byte>& copy = copies_[key];
-      copy.resize(elements * size);
-      std::vector<std::int64_t> place(tensor.shape.size(), 0);
-      std::int64_t from = 0;
-      for (std::size_t i = 0; i < elements; ++i) {
-        std::memcpy(copy.data() + i * size, tensor.first.data() + static_cast<std::size_t>(from) * size, size);
-        for (std::size_t d = place.size(); d > 0; --d) {
-          from += tensor.strides[d - 1];
-          if (++place[d - 1] < tensor.shape[d - 1]) break;
-          from -= tensor.strides[d - 1] * tensor.shape[d - 1];
-          place[d - 1] = 0;
-        }
-      }
-      view.bytes = copy;
-    }
-    out.emplace(key, std::move(view));
+manifest::TensorView TorchFile::row_by_row(const std::string& key) {
+  const StoredTensor& tensor = tensors_.at(key);
+  manifest::TensorView view{.dtype = tensor.dtype, .shape = tensor.shape, .bytes = {}};
+  const auto size = static_cast<std::size_t>(manifest::dtype_size(tensor.dtype));
+  const auto elements = static_cast<std::size_t>(view.elements());
+  if (tensor.contiguous()) {
+    view.bytes = tensor.first.first(elements * size);
+    return view;
   }
-  return out;
+  const auto [found, fresh] = copies_.try_emplace(key);
+  std::vector<std::byte>& copy = found->second;
+  if (fresh) {
+    copy.resize(elements * size);
+    std::vector<std::int64_t> place(tensor.shape.size(), 0);
+    std::int64_t from = 0;
+    for (std::size_t i = 0; i < elements; ++i) {
+      std::memcpy(copy.data() + i * size, tensor.first.data() + static_cast<std::size_t>(from) * size, size);
+      for (std::size_t d = place.size(); d > 0; --d) {
+        from += tensor.strides[d - 1];
+        if (++place[d - 1] < tensor.shape[d - 1]) break;
+        from -= tensor.strides[d - 1] * tensor.shape[d - 1];
+        place[d - 1] = 0;
+      }
+    }
+  }
+  view.bytes = copy;
+  return view;
 }
 
 }  // namespace selfsight::weights

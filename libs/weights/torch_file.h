@@ -32,8 +32,8 @@ class TorchFile {
   [[nodiscard]] const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
   /// Classes of what was left out, with the key of the first of each.
   [[nodiscard]] const std::map<std::string, std::string>& left_out() const { return left_out_; }
-  /// The tensors row by row, as safetensors has them. What is not stored so is copied; views of the others end with this object.
-  [[nodiscard]] std::map<std::string, manifest::TensorView> rows();
+  /// A tensor row by row, as safetensors has it; copied if it is not stored so. The view ends with this object.
+  [[nodiscard]] manifest::TensorView row_by_row(const std::string& key);
 
  private:
   core::MappedFile file_;

@@ -24,7 +24,7 @@ text = json.dumps(moved).encode()
 text += b" " * (-len(text) % 8)
 open(sys.argv[2], "wb").write(struct.pack("<Q", len(text)) + text + body)
 P
-ok "convert" ssl-convert $small --image 16 --method moco prefixed.safetensors -o converted
+ok "convert" ssl-convert $small --image 16 --method moco --classifier fc prefixed.safetensors -o converted
 grep -q "behind the prefix 'state_dict.module.encoder_q.'" err && pass || fail "the prefix is not told"
 same run/weights.safetensors converted/weights.safetensors
 ok "embed ours" ssl-embed --split train --no-provenance run/model.json -o ours
@@ -35,6 +35,9 @@ pngs classes/a 2; pngs classes/b 3; pngs classes/c 3
 ok "describe classes" ssl-data folder classes -o classes.json
 ok "its own classifier" ssl-linear --protocol classifier --dataset classes.json --test-split train --no-provenance converted/model.json -o judged
 grep -q "classifier top-1 37.50 % of 8 images" err && pass || fail "3 of 8 images are of class 1"
+ok "the same folder for another protocol" ssl-linear --protocol classifier --dataset classes.json --test-split train --no-provenance converted/model.json -o judged
+refuses 64 "judges what came with the weights, alone" ssl-linear --protocol classifier,knn --dataset classes.json --test-split train converted/model.json -o judged
+refuses 65 "'state_dict.module.encoder_q.head' is no linear layer" ssl-convert $small --image 16 --classifier head prefixed.safetensors -o other2
 refuses 65 "without the head 'classifier'" ssl-linear --protocol classifier --dataset classes.json --test-split train run/model.json -o judged2
 
 refuses 65 "does not fit resnet18" ssl-convert --arch resnet18 prefixed.safetensors -o other

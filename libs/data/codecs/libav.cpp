@@ -158,7 +158,7 @@ class Libav final : public VideoDecoder {
       out.doubtful = out.doubtful || from.size == 0 || (parameters.codec_id == AV_CODEC_ID_MPEG4 && from.size < least_mpeg4);
       VideoPacket packet{.position = from.pos,
                          .size = from.size,
-                         .length = from.duration,
+                         .length = time_of(from.duration).value_or(0),
                          .key = (from.flags & AV_PKT_FLAG_KEY) != 0,
                          .hidden = (from.flags & AV_PKT_FLAG_DISCARD) != 0};
       packet.shown = time_of(from.pts);

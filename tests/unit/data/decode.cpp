@@ -230,6 +230,13 @@ TEST_CASE("a JPEG that is cut short is bad even if the part that is wanted is th
       CHECK(failure(cut, top).starts_with("it: "));
     }
   }
+  // Of a header that one reader takes for another picture's, neither size is believed.
+  std::vector<std::byte> two = coded(scene(16, 16), {});
+  const std::string comment("\xFF\x01\xFF\xFE\x00\x15\xFF\xC0\x00\x11\x08\x01\x00\x01\x00\x03\x01\x22\x00\x02\x11\x01\x03\x11\x01", 25);
+  two.insert(two.begin() + 2, std::as_bytes(std::span(comment)).begin(), std::as_bytes(std::span(comment)).end());
+  Image sixteen;
+  CHECK(size_before_decoding(of(two))->height == 16);
+  CHECK(decode_part(of(two), 3, "it", {{0, 0, 8, 8}}, sixteen).box.width <= 16);
   // A header that claims 65,280 x 65,280 pixels is refused before any memory is taken for them.
   std::vector<std::byte> bomb = coded(scene(16, 16), {});
   const std::array start_of_frame = {std::byte{0xFF}, std::byte{0xC0}};

@@ -62,6 +62,11 @@ TEST_CASE("arms that took another manifest are told by its name, and the run's o
   CHECK(four.arms[0].name == "g-simclr (plan random)");
   CHECK(four.arms[1].name == "g-simclr (plan clusters)");
   CHECK(summarise(*four.cell(0, 0)).mean == doctest::Approx(42));
+  const auto at = [](const std::string& plan) { return run("g-simclr", {{"seed", 1}, {"plan", plan}}, {row("g-simclr", 40)}); };
+  const Comparison two = compare({at("/a/plan.json"), at("/b/plan.json")});
+  REQUIRE(two.arms.size() == 2);
+  CHECK(two.arms[0].name == "g-simclr (plan /a/plan.json)");
+  CHECK(compare({at("/a/p-seed1.json"), at("/a/p-seed10.json")}).arms.size() == 2);
 }
 
 TEST_CASE("paired draws: the difference, its standard error and interval are those of the single differences") {

@@ -45,6 +45,30 @@ TEST_CASE("the network is found behind any prefix and in every naming") {
   CHECK(layouts()[2].key("bn1.running_mean") == "_feature_blocks.0.bn.running_mean");
 }
 
+TEST_CASE("a network of efficientnet_pytorch is found by its own names") {
+  const Shapes blocks = {{"conv_stem.weight", {32, 3, 3, 3}},
+                         {"bn1.weight", {32}},
+                         {"blocks.0.0.conv_dw.weight", {32, 1, 3, 3}},
+                         {"blocks.0.0.conv_pw.weight", {16, 32, 1, 1}},
+                         {"blocks.2.1.conv_pwl.weight", {40, 240, 1, 1}},
+                         {"blocks.6.0.bn3.bias", {320}},
+                         {"conv_head.weight", {1280, 320, 1, 1}},
+                         {"bn2.weight", {1280}}};
+  const Shapes file = {{"m._conv_stem.weight", {32, 3, 3, 3}},
+                       {"m._bn0.weight", {32}},
+                       {"m._blocks.0._depthwise_conv.weight", {32, 1, 3, 3}},
+                       {"m._blocks.0._project_conv.weight", {16, 32, 1, 1}},
+                       {"m._blocks.4._project_conv.weight", {40, 240, 1, 1}},
+                       {"m._blocks.15._bn2.bias", {320}},
+                       {"m._conv_head.weight", {1280, 320, 1, 1}},
+                       {"m._bn1.weight", {1280}}};
+  const Fit found = fit(blocks, file);
+  CHECK(found.layout == "efficientnet-pytorch");
+  CHECK(found.prefix == "m.");
+  CHECK(found.complete());
+  CHECK(found.unexpected.empty());
+}
+
 TEST_CASE("of several networks the teacher and the query network are taken, and the others are told of") {
   const Fit dino = fit(ours, file_of({"student.module.backbone.", "teacher.backbone."}));
   CHECK(dino.prefix == "teacher.backbone.");

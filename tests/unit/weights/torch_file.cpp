@@ -56,10 +56,16 @@ std::string file_of(const test::Folder& where, const std::string& name, const st
   return (where / name).string();
 }
 
+std::map<std::string, manifest::TensorView> rows_of(TorchFile& file) {
+  std::map<std::string, manifest::TensorView> out;
+  for (const auto& [key, tensor] : file.tensors()) out.emplace(key, file.row_by_row(key));
+  return out;
+}
+
 std::string refusal(const std::string& path, Foreign foreign = Foreign::refuse) {
   try {
     TorchFile file(path, foreign);
-    CHECK(file.rows().size() == file.tensors().size());
+    CHECK(rows_of(file).size() == file.tensors().size());
   } catch (const core::Error& error) {
     CHECK(error.exit() == core::Exit::bad_data);
     return error.what();
@@ -81,7 +87,7 @@ TEST_CASE("every tensor of both formats comes back: kinds, parts of shared stora
   for (const std::string name : {"zip.pth", "legacy.pth"}) {
     CAPTURE(name);
     TorchFile file(folder + name);
-    const auto rows = file.rows();
+    const auto rows = rows_of(file);
     CHECK(rows.size() == told.size());
     for (const auto& [key, expected] : told.items()) {
       CAPTURE(key);
@@ -193,7 +199,10 @@ TEST_CASE("tensors that lie about their size are refused before anything is allo
     return file_of(where, "made.pth", text);
   };
   CHECK(refusal(with("I0\n(I2\nt(I1\nt")).empty());
-  CHECK(TorchFile(with("I1\n(I1\nt(I1\nt")).rows().at("w").bytes.size() == 4);
+  CHECK(TorchFile(with("I1\n(I1\nt(I1\nt")).row_by_row("w").bytes.size() == 4);
+  CHECK(refusal(with("I0\n(I2\nI1\nt(I1\nI9223372036854775807\nt")).empty());  // a side of one is never stepped along
+  const std::string beyond("(\x8a\x09\x02\0\0\0\0\0\0\0\x01t", 13);            // 2^64 + 2
+  CHECK(refusal(with("I0\n" + beyond + "(I1\nt")).find("shape") != std::string::npos);
   CHECK(refusal(with("I0\n(I3\nt(I1\nt")).find("'w': a tensor that reaches beyond its storage") != std::string::npos);
   CHECK(refusal(with("I2\n(I1\nt(I1\nt")).find("beyond its storage") != std::string::npos);
   CHECK(refusal(with("I0\n(I2\nt(I4611686018427387904\nt")).find("larger than any file") != std::string::npos);
@@ -213,5 +222,11 @@ TEST_CASE("lists that hold each other end") {
   for (int i = 0; i < 40; ++i)
     laughs += "q" + std::string(1, static_cast<char>(i)) + "(h" + std::string(1, static_cast<char>(i)) + "h" +
               std::string(1, static_cast<char>(i)) + "l";
+  // A list of a thousand times itself, and keys that grow at every level.
+  std::string wide = "]q\x01(";
+  for (int i = 0; i < 1000; ++i) wide += "h\x01";
+  CHECK(refusal(file_of(where, "wide.pth", mark + "I1001\n.(d." + wide + "e.(l.")).find("without end") != std::string::npos);
+  const std::string key = "X" + std::string("\xb8\x0b\0\0", 4) + std::string(3000, 'k') + "q\x01";
+  CHECK(refusal(file_of(where, "keys.pth", mark + "I1001\n.(d.}" + key + "}h\x01Nss.(l.")).find("4,096 letters") != std::string::npos);
   CHECK(refusal(file_of(where, "laughs.pth", mark + "I1001\n.(d." + laughs + ".(l.")).find("without end") != std::string::npos);
 }
