@@ -129,7 +129,8 @@ manifest::Metrics bench(const manifest::Dataset& dataset, const BenchOptions& op
       continue;
     }
     good.push_back(sample);
-    if ((bytes += images.back().pixels.size() + stored.back().bytes.size()) > most_bytes) break;
+    bytes += images.back().pixels.size() + stored.back().bytes.size();
+    if (bytes > most_bytes) break;
   }
   samples = good;
   if (samples.empty()) core::fail(core::Exit::bad_data, "{}: no image of the split '{}' decodes", dataset.origin, options.split);

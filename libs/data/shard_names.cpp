@@ -50,7 +50,7 @@ std::vector<std::string> expand_braces(const std::string& pattern) {
   std::vector<std::string> out;
   for (const std::string& rest : expand_braces(pattern.substr(close + 1))) {
     if (out.size() + here.size() > most_names) fail(Exit::usage, "'{}': more than {} names", pattern, most_names);
-    for (const std::string& middle : here) out.push_back(pattern.substr(0, open) + middle + rest);
+    for (const std::string& middle : here) out.push_back(pattern.substr(0, open).append(middle).append(rest));
   }
   return out;
 }

@@ -115,6 +115,7 @@ Trainer::Trainer(Run& run, const RunFolder& folder)
   setup.device = device_;
   setup.normalisation = set_.normalisation();
   setup.split = set_.split();
+  options_.check();
   if (!options_.plan.empty()) batches_ = data::read_batches(options_.plan, set_.split(), set_.samples(), options_.batch);
   if (options_.shuffle_window > 0) {
     shards_ = data::shards_of(*set_.source());
@@ -122,7 +123,6 @@ Trainer::Trainer(Run& run, const RunFolder& folder)
       core::log_warning("--shuffle-window: the split '{}' is not in several shards, so all of it is shuffled together", options_.split);
   }
   setup.planned = batches_.has_value();
-  options_.check();
   torch::manual_seed(options_.seed);
   method_.build(setup);
   // Filters in the layout that the pixels have: without this every convolution would reorder them.

@@ -15,6 +15,7 @@ ok "random batches" ssl-plan batches --by random --batch 32 --quiet -o random.js
 refuses 64 "plan: .* there, .* here" ssl-pretrain simclr --profile small $tiny --split part --batch 32 --plan random.json -o simclr part.json
 # shellcheck disable=SC2086
 refuses 64 "--batch 64: the plan" ssl-pretrain simclr --profile small $tiny --split part --batch 64 --plan plan.json -o other part.json
+refuses 64 "shuffle-window and --plan" ssl-pretrain simclr --profile small $tiny --split part --batch 32 --plan plan.json --shuffle-window 2 -o other part.json
 # shellcheck disable=SC2086
 refuses 65 "made for another data set" ssl-pretrain simclr --profile small $tiny --split train --batch 32 --plan plan.json -o other part.json
 # shellcheck disable=SC2086

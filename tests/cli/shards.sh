@@ -69,5 +69,27 @@ cp kept.tar mine.tar; ok "back" ssl-data sample mine.json -o sheet.png
 rm mine.tar; refuses 66 'mine.tar' ssl-data sample mine.json -o other.png
 cp kept.tar mine.tar; truncate -s -100 mine.train.index.safetensors; refuses 65 'mine.train.index.safetensors' ssl-data sample mine.json -o other.png
 [ ! -e other.png ] && pass || fail "a sheet was written of a set that was refused"
+# Training by windows of shards: the same for any number of loaders, another order than without, and a word where there are no shards.
+pngs many 24
+ok "many" ssl-data folder many -o many.json
+python3 - many <<'P'
+import glob, tarfile, sys
+files = sorted(glob.glob(sys.argv[1] + "/*.png"))
+for shard in range(4):
+    with tarfile.open(f"part-{shard}.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
+        for i, file in enumerate(files[6 * shard:6 * shard + 6]):
+            tar.add(file, arcname=f"{i:04d}.png")
+P
+ok "four shards" ssl-data index 'part-{0..3}.tar' -o four.json
+train="ssl-pretrain simclr --profile small --arch resnet10 --stem stride2 --width 0.125 --view-size 16 --batch 4 --epochs 1 --warmup-epochs 0 --knn-every 0 --no-provenance"
+ok "one worker" $train --shuffle-window 2 --workers 1 -o window1 four.json
+ok "three workers" $train --shuffle-window 2 --workers 3 -o window3 four.json
+same window1/weights.safetensors window3/weights.safetensors
+ok "no window" $train -o plain four.json
+cmp -s plain/weights.safetensors window1/weights.safetensors && fail "a window changes nothing" || pass
+ok "a window over all" $train --shuffle-window 4 -o all four.json
+same plain/weights.safetensors all/weights.safetensors
+ok "no shards" $train --shuffle-window 2 -o folder many.json
+grep -q "is not in several shards" err && pass || fail "no word that there are no shards"
 chmod -R u+w in
 finish
