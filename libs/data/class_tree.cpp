@@ -74,6 +74,19 @@ PassedOver passed_over_below(const std::vector<TreeEntry>& listing, const std::s
 
 }  // namespace
 
+manifest::Split split_of(const Tree& tree, const TreeSplit& part, const std::filesystem::path& root, const std::string& format,
+                         const std::string& field) {
+  manifest::Split split;
+  split.format = format;
+  split.root = part.prefix.empty() ? root : root / part.prefix.substr(0, part.prefix.size() - 1);
+  split.count = static_cast<std::int64_t>(part.entries.size());
+  split.labels = tree.classes;
+  split.fields = {field};
+  if (!tree.classes.empty()) split.fields.emplace_back("label");
+  if (!part.passed_over.empty()) split.extra["passed_over"] = part.passed_over;
+  return split;
+}
+
 std::string small_letters(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;

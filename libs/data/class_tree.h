@@ -2,7 +2,10 @@
 // archives share these rules.
 #pragma once
 
+#include "manifest/manifest.h"
+
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <string>
@@ -50,6 +53,11 @@ TreeItems image_items();
 /// images; images at depths that do not fit together.
 Tree class_tree(const std::vector<TreeEntry>& listing, const std::string& single, const std::string& origin,
                 const TreeItems& items = image_items());
+
+/// What the tree says of one of its splits, below `root`; the format's samples have the field `field` ("image"), and labels where there are
+/// classes. The digest is the format's to add.
+manifest::Split split_of(const Tree& tree, const TreeSplit& part, const std::filesystem::path& root, const std::string& format,
+                         const std::string& field);
 
 /// The text with its ASCII letters small.
 std::string small_letters(std::string text);

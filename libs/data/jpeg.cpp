@@ -60,7 +60,7 @@ struct Errors {
 };
 static_assert(offsetof(Errors, manager) == 0, "the manager's address is the whole's");
 
-// One decompressor and one compressor a thread: making one costs more than decoding a small image.
+// One decompressor a thread: making one costs more than decoding a small image.
 struct Decompressor {
   jpeg_decompress_struct info{};
   Errors errors{};
@@ -239,7 +239,6 @@ Part decode_jpeg(std::span<const std::byte> bytes, std::int64_t channels, const 
   info.scale_num = static_cast<unsigned>(8 / asked.reduce);
   info.scale_denom = 8;
   thread_local std::vector<std::uint8_t> inks;
-  Part held;
   // The buffers are made between the two halves, for neither may hold what needs a destructor.
   const auto check = [&](bool survived) {
     if (!survived || jpeg.errors.damaged) fail(Exit::bad_data, "{}: damaged or truncated JPEG: {}", name, jpeg.errors.message);
@@ -270,7 +269,7 @@ Part decode_jpeg(std::span<const std::byte> bytes, std::int64_t channels, const 
     if (bottom == info.output_height && !jpeg.errors.damaged) jpeg_finish_decompress(&info);
   }));
   const std::int64_t r = asked.reduce, x = left * r, y = top * r;
-  held = {{x, y, std::min<std::int64_t>((left + across) * r, width) - x, std::min<std::int64_t>(bottom * r, height) - y}, r};
+  const Part held{{x, y, std::min<std::int64_t>((left + across) * r, width) - x, std::min<std::int64_t>(bottom * r, height) - y}, r};
   if (cmyk) mix_inks(inks, marks.adobe, out);
   if (marks.orientation == 1) return held;
   turn_upright(out, marks.orientation);

@@ -66,14 +66,7 @@ manifest::Dataset describe_folder(const fs::path& path) {
   manifest::Dataset dataset;
   dataset.name = root.filename().string();
   for (const TreeSplit& part : tree.splits) {
-    manifest::Split split;
-    split.format = "folder";
-    split.root = part.prefix.empty() ? root : root / part.prefix.substr(0, part.prefix.size() - 1);
-    split.count = static_cast<std::int64_t>(part.entries.size());
-    split.labels = tree.classes;
-    split.fields = {"image"};
-    if (!tree.classes.empty()) split.fields.emplace_back("label");
-    if (!part.passed_over.empty()) split.extra["passed_over"] = part.passed_over;
+    manifest::Split split = split_of(tree, part, root, "folder", "image");
     // Names and sizes: cheap, and enough to notice that something came, went or changed its length.
     core::Digest listed;
     std::vector<std::string> paths;

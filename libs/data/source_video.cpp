@@ -241,14 +241,7 @@ manifest::Dataset describe_videos(const fs::path& path, double frame_rate) {
   manifest::Dataset dataset;
   dataset.name = fs::is_directory(root) ? root.filename().string() : root.stem().string();
   for (const TreeSplit& part : tree.splits) {
-    manifest::Split split;
-    split.format = "video";
-    split.root = part.prefix.empty() ? root : root / part.prefix.substr(0, part.prefix.size() - 1);
-    split.count = static_cast<std::int64_t>(part.entries.size());
-    split.labels = tree.classes;
-    split.fields = {"video"};
-    if (!split.labels.empty()) split.fields.emplace_back("label");
-    if (!part.passed_over.empty()) split.extra["passed_over"] = part.passed_over;
+    manifest::Split split = split_of(tree, part, root, "video", "video");
     if (!found.frame_folders.empty()) split.extra["frame-rate"] = frame_rate;
     std::vector<std::string> paths;
     paths.reserve(part.entries.size());

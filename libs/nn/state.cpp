@@ -1,13 +1,10 @@
 #include "nn/state.h"
 
 #include "core/error.h"
+#include "core/lists.h"
 #include "nn/tensor_view.h"
 
-#include <algorithm>
-#include <array>
-#include <cstring>
 #include <set>
-#include <span>
 #include <utility>
 
 namespace selfsight::nn {
@@ -15,12 +12,6 @@ namespace selfsight::nn {
 namespace {
 
 std::string shape_text(const torch::Tensor& tensor) { return fmt::format("[{}]", fmt::join(tensor.sizes(), ", ")); }
-
-std::string some(const std::vector<std::string>& names) {
-  constexpr std::size_t most = 4;
-  const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(most, names.size()));
-  return fmt::format("{}{}", fmt::join(names.begin(), end, ", "), names.size() > most ? ", ..." : "");
-}
 
 /// The prefix that most often stands in `longer` before a name of `shorter`, and how often.
 std::pair<std::string, std::size_t> usual_prefix(const std::vector<std::string>& shorter, const std::vector<std::string>& longer) {
@@ -58,17 +49,15 @@ std::string save_tensors(const core::fs::path& path, const State& tensors, const
 State load_tensors(const core::fs::path& path) {
   const manifest::Safetensors file(path);
   State out;
-  for (const auto& [name, view] : file.tensors()) {
-    out.emplace(name, tensor_of(view, path.string() + ": " + name));
-  }
+  for (const auto& [name, view] : file.tensors()) out.emplace(name, tensor_of(view, path.string() + ": " + name));
   return out;
 }
 
 std::string LoadReport::summary() const {
   std::vector<std::string> parts;
-  if (!missing.empty()) parts.push_back(fmt::format("{} missing ({})", missing.size(), some(missing)));
-  if (!unexpected.empty()) parts.push_back(fmt::format("{} unexpected ({})", unexpected.size(), some(unexpected)));
-  if (!mismatched.empty()) parts.push_back(fmt::format("{} of another shape ({})", mismatched.size(), some(mismatched)));
+  if (!missing.empty()) parts.push_back(fmt::format("{} missing ({})", missing.size(), core::some_of(missing)));
+  if (!unexpected.empty()) parts.push_back(fmt::format("{} unexpected ({})", unexpected.size(), core::some_of(unexpected)));
+  if (!mismatched.empty()) parts.push_back(fmt::format("{} of another shape ({})", mismatched.size(), core::some_of(mismatched)));
   if (parts.empty()) parts.emplace_back("every tensor fits");
   return fmt::format("{}{}{}", fmt::join(parts, ", "), advice.empty() ? "" : "; ", advice);
 }

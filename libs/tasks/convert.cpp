@@ -1,16 +1,16 @@
 #include "tasks/convert.h"
 
 #include "core/error.h"
+#include "core/lists.h"
 #include "core/log.h"
 #include "nn/heads.h"
 #include "nn/state.h"
 #include "nn/tensor_view.h"
+#include "train/save_head.h"
 #include "train/tensors.h"
 #include "weights/torch_file.h"
 
 #include <fmt/format.h>
-
-#include <algorithm>
 
 namespace selfsight::tasks {
 
@@ -20,12 +20,6 @@ weights::Shapes shapes_of(nn::Backbone& backbone) {
   weights::Shapes out;
   for (const auto& [name, tensor] : nn::named_state(backbone)) out.emplace(name, tensor.sizes().vec());
   return out;
-}
-
-std::string listed(const std::vector<std::string>& names) {
-  constexpr std::size_t most = 6;
-  const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(most, names.size()));
-  return fmt::format("{}{}", fmt::join(names.begin(), end, ", "), names.size() > most ? ", ..." : "");
 }
 
 }  // namespace
@@ -75,10 +69,10 @@ std::vector<std::string> told(const ForeignWeights& weights) {
   std::vector<std::string> out = {fmt::format("{} tensors in the file; {} fit, behind the prefix '{}', named as {}", weights.shapes.size(),
                                               fit.pairs.size(), fit.prefix, fit.layout)};
   for (const auto& [name, key] : weights.left_out) out.push_back(fmt::format("left out: objects of {} (the first is '{}')", name, key));
-  if (!fit.alternatives.empty()) out.push_back(fmt::format("as many fit behind: {}", listed(fit.alternatives)));
-  if (!fit.missing.empty()) out.push_back(fmt::format("missing: {} ({})", fit.missing.size(), listed(fit.missing)));
-  if (!fit.misshapen.empty()) out.push_back(fmt::format("of another shape: {} ({})", fit.misshapen.size(), listed(fit.misshapen)));
-  if (!fit.unexpected.empty()) out.push_back(fmt::format("not used: {} ({})", fit.unexpected.size(), listed(fit.unexpected)));
+  if (!fit.alternatives.empty()) out.push_back(fmt::format("as many fit behind: {}", core::some_of(fit.alternatives)));
+  if (!fit.missing.empty()) out.push_back(fmt::format("missing: {} ({})", fit.missing.size(), core::some_of(fit.missing)));
+  if (!fit.misshapen.empty()) out.push_back(fmt::format("of another shape: {} ({})", fit.misshapen.size(), core::some_of(fit.misshapen)));
+  if (!fit.unexpected.empty()) out.push_back(fmt::format("not used: {} ({})", fit.unexpected.size(), core::some_of(fit.unexpected)));
   if (!fit.complete())
     out.emplace_back(fit.pairs.empty() ? "nothing fits: is --arch right?" : "not all fits: see --arch, --stem, --patch, --image, --prefix");
   return out;
@@ -106,8 +100,7 @@ manifest::Model convert(const ForeignWeights& weights, const ConvertOptions& opt
   model.mean = options.mean.empty() ? usual.mean : options.mean;
   model.stddev = options.stddev.empty() ? usual.stddev : options.stddev;
   model.feature_dim = backbone->feature_dim();
-  const std::filesystem::path head_file = folder / "head-classifier.safetensors";
-  std::filesystem::remove(head_file);  // of an earlier conversion into this folder
+  std::filesystem::remove(train::head_file(folder, "classifier"));  // of an earlier conversion into this folder
   if (!options.classifier.empty()) {
     const std::string key = weights.fit.prefix + options.classifier;
     const auto weight = weights.shapes.find(key + ".weight"), bias = weights.shapes.find(key + ".bias");
@@ -120,8 +113,7 @@ manifest::Model convert(const ForeignWeights& weights, const ConvertOptions& opt
                    {{"0.weight", nn::tensor_of(weights.tensor(weight->first), weight->first)},
                     {"0.bias", nn::tensor_of(weights.tensor(bias->first), bias->first)}},
                    /*strict=*/true, origin);
-    const std::string digest = nn::save_tensors(head_file, nn::named_state(head));
-    model.heads["classifier"] = {{"architecture", nn::to_json(shape)}, {"weights", {{"path", head_file.string()}, {"digest", digest}}}};
+    model.heads["classifier"] = train::save_head(folder, "classifier", head);
     core::log_info("{}: with its classifier of {} classes", origin, shape.dims.back());
   }
   model.config = manifest::Json::object();

@@ -7,14 +7,15 @@
 #include "core/signals.h"
 #include "data/plan_file.h"
 #include "manifest/payload.h"
-#include "nn/heads.h"
 #include "nn/norm_statistics.h"
 #include "nn/state.h"
 #include "train/autocast.h"
 #include "train/checkpoint.h"
+#include "train/loading_meter.h"
 #include "train/monitor.h"
 #include "train/record.h"
 #include "train/run_folder.h"
+#include "train/save_head.h"
 #include "train/training_set.h"
 #include "train/views_picture.h"
 
@@ -75,10 +76,9 @@ class Trainer {
   int non_finite_ = 0;                 ///< skipped updates in a row
   int rollbacks_ = 0, fruitless_ = 0;  ///< returns to a checkpoint: all of them, and those since the last clean checkpoint beyond a fault
   std::int64_t fault_step_ = 0;        ///< where the last of them began
-  double started_ = core::monotonic_seconds(), saved_ = started_, logged_ = started_, epoch_began_ = started_, seconds_before_ = 0;
-  std::int64_t logged_images_ = 0, epoch_images_ = 0;
-  data::LoaderTimes logged_times_, epoch_times_;                    ///< of the loader, at the last log and at the start of the epoch
-  double transfer_ = 0, logged_transfer_ = 0, epoch_transfer_ = 0;  ///< seconds from pixels to normalised tensors on the device
+  double started_ = core::monotonic_seconds(), saved_ = started_, seconds_before_ = 0;
+  double transfer_ = 0;  ///< seconds from pixels to normalised tensors on the device
+  LoadingMeter since_log_, since_epoch_;
 };
 
 Trainer::Trainer(Run& run, const RunFolder& folder)
@@ -199,15 +199,6 @@ void Trainer::stop_if_asked() {
   checkpoint();
   core::fail(core::Exit::interrupted, "stopped by signal {} at step {} of {}; the same command goes on from there", signal, progress_.step,
              progress_.total_steps);
-}
-
-/// What making an image costs, in milliseconds of the thread that does it: the loader's, and the trainer's for "transfer".
-static std::vector<std::pair<std::string, double>> loading_stages(const data::LoaderTimes& spent, double transfer, std::int64_t images) {
-  const double made = static_cast<double>(std::max<std::int64_t>(spent.images, 1)) / 1000;
-  return {{"read", spent.read / made},
-          {"decode", spent.decode / made},
-          {"augment", spent.augment / made},
-          {"transfer", 1000 * transfer / static_cast<double>(std::max<std::int64_t>(images, 1))}};
 }
 
 /// Forward and backward of one batch. The returned loss is detached and not scaled.
@@ -336,20 +327,14 @@ void Trainer::log_step(const Outcome& outcome, double loss, double lr) {
   metrics_->write(line);
   if (const auto warning = collapse_.look(spread, loss, outcome.uniform_loss)) core::log_warning("step {}: {}", progress_.step, *warning);
 
-  const double now = core::monotonic_seconds(), seconds = std::max(1e-9, now - logged_);
-  const data::LoaderTimes times = loader_->times(), spent = times.since(logged_times_);
+  const LoadingMeter::Lap lap = since_log_.lap(loader_->times(), transfer_, images_);
   json timing = {{"type", "step"},
                  {"step", progress_.step},
                  {"epoch", progress_.epochs()},
-                 {"images_per_second", static_cast<double>(images_ - logged_images_) / seconds},
-                 {"data_wait", std::max(0.0, spent.wait) / seconds}};
-  for (const auto& [stage, milliseconds] : loading_stages(spent, transfer_ - logged_transfer_, images_ - logged_images_))
-    timing[stage + "_ms"] = milliseconds;
+                 {"images_per_second", lap.images_per_second},
+                 {"data_wait", lap.waiting}};
+  for (const auto& [stage, milliseconds] : lap.stages) timing[stage + "_ms"] = milliseconds;
   timings_->write(timing);
-  logged_ = now;
-  logged_images_ = images_;
-  logged_times_ = times;
-  logged_transfer_ = transfer_;
 }
 
 /// What is neither a step nor a checkpoint, with its time.
@@ -391,11 +376,8 @@ void Trainer::epoch(std::int64_t number) {
     method_.before_epoch(context);
   }
   loader_->start(method_.plan(proposed_batches(number), data_seed(), number), number, done * options_.accumulate);
-  logged_ = epoch_began_ = core::monotonic_seconds();  // rates are of the steps alone: what lies between two epochs is not counted
-  logged_images_ = images_;
-  logged_times_ = epoch_times_ = loader_->times();
-  logged_transfer_ = epoch_transfer_ = transfer_;
-  epoch_images_ = images_;
+  // Rates are of the steps alone: what lies between two epochs is not counted.
+  for (LoadingMeter* meter : {&since_log_, &since_epoch_}) meter->lap(loader_->times(), transfer_, images_);
   method_.train();
   const std::int64_t last = std::min(progress_.total_steps, (number + 1) * progress_.steps_per_epoch);
   while (progress_.step < last) {
@@ -416,13 +398,11 @@ void Trainer::finish_epoch(std::int64_t number) {
   epoch_loss_ = 0;
   epoch_steps_ = 0;
   const bool last = progress_.step >= progress_.total_steps;
-  const double seconds = core::monotonic_seconds() - epoch_began_;
-  const data::LoaderTimes spent = loader_->times().since(epoch_times_);
+  const LoadingMeter::Lap lap = since_epoch_.lap(loader_->times(), transfer_, images_);
   std::string costs;
-  for (const auto& [stage, milliseconds] : loading_stages(spent, transfer_ - epoch_transfer_, images_ - epoch_images_))
-    costs += fmt::format("{:.3f} ms to {}, ", milliseconds, stage);
-  core::log_info("epoch {}: {:.0f} images/s; an image takes {}waiting for data {:.1f} % of the time", number + 1,
-                 static_cast<double>(images_ - epoch_images_) / std::max(seconds, 1e-9), costs, 100 * spent.wait / std::max(seconds, 1e-9));
+  for (const auto& [stage, milliseconds] : lap.stages) costs += fmt::format("{:.3f} ms to {}, ", milliseconds, stage);
+  core::log_info("epoch {}: {:.0f} images/s; an image takes {}waiting for data {:.1f} % of the time", number + 1, lap.images_per_second,
+                 costs, 100 * lap.waiting);
   if (knn_ && knn_->usable() && ((number + 1) % options_.knn_every == 0 || last)) {
     const double begin = core::monotonic_seconds();
     const auto result =
@@ -480,12 +460,7 @@ manifest::Model Trainer::export_model() {
   model.stddev = set_.normalisation().stddev;
   model.feature_dim = network->feature_dim();
   model.config = run_.config;
-  for (const auto& [name, head] : method_.heads()) {
-    manifest::File file{folder_ / ("head-" + name + ".safetensors"), ""};
-    file.digest = nn::save_tensors(file.path, nn::named_state(*head));
-    model.heads[name] = {{"weights", {{"path", file.path.string()}, {"digest", file.digest}}}};
-    if (const auto* mlp = head->as<nn::Mlp>()) model.heads[name]["architecture"] = nn::to_json(mlp->options());
-  }
+  for (const auto& [name, head] : method_.heads()) model.heads[name] = save_head(folder_, name, *head);
   metrics_->sync();
   timings_->sync();
   model.training = training_facts();

@@ -110,11 +110,7 @@ Fit fit_as(const Shapes& ours, const Shapes& file, const Layout& layout, const s
 
 const std::vector<Layout>& layouts() {
   static const std::vector<Layout> all = {
-      {"plain", "keys of torchvision (ResNet) and timm (ViT)", same},
-      {"sequential", "the children of torchvision's ResNet in a row", in_sequence},
-      {"obow", "the feature blocks of OBoW's release", in_blocks},
-      {"efficientnet-pytorch", "blocks counted through all stages, as efficientnet_pytorch has them", in_efficientnet_pytorch},
-  };
+      {"plain", same}, {"sequential", in_sequence}, {"obow", in_blocks}, {"efficientnet-pytorch", in_efficientnet_pytorch}};
   return all;
 }
 

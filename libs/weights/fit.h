@@ -13,7 +13,7 @@ using Shapes = std::map<std::string, std::vector<std::int64_t>>;
 
 /// A naming of a network's tensors.
 struct Layout {
-  std::string name, summary;
+  std::string name;
   /// What stands in the file, behind its prefix, for a key of ours (torchvision's and timm's).
   std::string (*key)(const std::string& ours);
 };
