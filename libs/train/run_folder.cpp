@@ -46,6 +46,7 @@ RunFolder::RunFolder(fs::path path, const nlohmann::json& identity) : path_(std:
   const std::string owner = fmt::format("process {} on {}", ::getpid(), host);
   if (::ftruncate(lock_, 0) != 0 || ::pwrite(lock_, owner.data(), owner.size(), 0) < 0)
     core::fail(core::Exit::io, "{}: {}", lock.string(), std::strerror(errno));
+  core::remove_leftovers(path_);  // of a run that was killed while it wrote weights or a record
 
   if (fs::exists(config)) {
     const auto there = nlohmann::json::parse(core::read_text(config), nullptr, /*allow_exceptions=*/false);

@@ -115,7 +115,11 @@ TEST_CASE("a run folder belongs to one configuration and one live run, and never
     train::RunFolder one(path, {{"lr", 0.1}});
     one.claim();
   }
+  // What a killed run was writing goes with the next start. No process has a number this high.
+  const fs::path torn = path / ".weights.safetensors.selfsight-tmp-2147483647-3";
+  core::write_atomically(torn, std::string_view("half"));
   { const train::RunFolder again(path, {{"lr", 0.1}}); }
+  CHECK_FALSE(fs::exists(torn));
   {
     train::RunFolder other(path, {{"lr", 0.3}});  // nothing was saved yet
     other.claim();
