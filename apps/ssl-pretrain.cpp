@@ -128,7 +128,7 @@ void pretrain(core::CommandLine& cli) {
   run.folder = std::filesystem::absolute(tool.folder);
   run.provenance = tool.provenance;
   run.config = cli.options().values(/*identity_only=*/!run.provenance);  // where and how it ran differs from run to run
-  run.identity = train::identity_of(run, cli.options());
+  train::identify(run, cli.options());
 
   manifest::Model model = train::pretrain(run);
   const std::filesystem::path file = run.folder / "model.json";

@@ -11,21 +11,83 @@ namespace selfsight::train {
 
 namespace fs = core::fs;
 
-std::vector<fs::path> Checkpoints::list() const {
-  std::vector<fs::path> out;
+namespace {
+
+constexpr const char* file_name = "checkpoint.json";
+
+/// With a digest of its own, as it says where a run stands.
+std::string sealed(nlohmann::json facts) {
+  facts["digest"] = core::digest_of(std::string_view(facts.dump(1)));
+  return facts.dump(1) + "\n";
+}
+
+/// What checkpoint.json says; no object when it is absent or not as it was written.
+nlohmann::json facts_of(const fs::path& checkpoint) {
+  const fs::path file = checkpoint / file_name;
   std::error_code none;
-  for (const auto& entry : fs::directory_iterator(folder_, none))
-    if (entry.path().filename().string().starts_with("step-")) out.push_back(entry.path());
-  std::sort(out.rbegin(), out.rend());  // zero-padded numbers sort as text
+  if (!fs::exists(file, none)) return {};
+  auto facts = nlohmann::json::parse(core::read_text(file), nullptr, /*allow_exceptions=*/false);
+  if (!facts.is_object() || !facts.contains("digest")) return {};
+  const nlohmann::json digest = facts["digest"];
+  facts.erase("digest");
+  return digest == core::digest_of(std::string_view(facts.dump(1))) ? facts : nlohmann::json();
+}
+
+/// The facts of a checkpoint that is whole. Errors: bad_data, no_input.
+nlohmann::json verified(const fs::path& checkpoint) {
+  auto facts = facts_of(checkpoint);
+  if (!facts.is_object()) core::fail(core::Exit::bad_data, "{}: {} is missing or damaged", checkpoint.string(), file_name);
+  const fs::path file = checkpoint / "state.safetensors";
+  if (core::digest_of_file(file) != facts.at("state"))
+    core::fail(core::Exit::bad_data, "{}: its digest differs from the one written with it", file.string());
+  return facts;
+}
+
+}  // namespace
+
+std::vector<Checkpoints::Entry> Checkpoints::list() const {
+  std::vector<Entry> out;
+  std::error_code none;
+  for (const auto& each : fs::directory_iterator(folder_, none)) {
+    if (!each.path().filename().string().starts_with("step-")) continue;
+    Entry& entry = out.emplace_back(Entry{.path = each.path()});
+    const auto facts = facts_of(entry.path);
+    if (!facts.is_object()) continue;
+    entry.suspect = facts.at("suspect").get<bool>();
+    entry.epoch = facts.value("epoch", std::int64_t{0});
+    if (facts.contains("knn")) entry.knn = facts.at("knn").get<double>();
+  }
+  std::sort(out.begin(), out.end(), [](const Entry& a, const Entry& b) { return a.path > b.path; });  // zero-padded numbers sort as text
   return out;
 }
 
-namespace {
-bool is_suspect(const fs::path& path) {
-  const auto document = nlohmann::json::parse(core::read_text(path / "checkpoint.json"), nullptr, /*allow_exceptions=*/false);
-  return !document.is_object() || document.value("suspect", false);
+std::optional<fs::path> Checkpoints::best_of(const std::vector<Entry>& entries) const {
+  const Entry* best = nullptr;
+  for (const auto& entry : entries)
+    if (entry.knn && (best == nullptr || *entry.knn >= *best->knn)) best = &entry;  // newest first: the earliest of equals
+  return best == nullptr || !retention_.best ? std::nullopt : std::optional(best->path);
 }
-}  // namespace
+
+bool Checkpoints::worth_keeping(std::int64_t epoch, std::optional<double> knn) const {
+  if (retention_.every > 0 && epoch > 0 && epoch % retention_.every == 0) return true;
+  if (!retention_.best || !knn) return false;
+  const auto entries = list();
+  return std::none_of(entries.begin(), entries.end(), [&](const Entry& entry) { return entry.knn && *entry.knn >= *knn; });
+}
+
+void Checkpoints::remove_needless() const {
+  const auto entries = list();
+  const auto best = best_of(entries);
+  bool clean = false;  // one to go back to is among those kept
+  std::int64_t count = 0;
+  for (const auto& entry : entries) {
+    const bool on_purpose = entry.path == best || (retention_.every > 0 && entry.epoch > 0 && entry.epoch % retention_.every == 0);
+    if (count++ < retention_.newest || (!clean && !entry.suspect) || on_purpose)
+      clean = clean || !entry.suspect;
+    else
+      fs::remove_all(entry.path);
+  }
+}
 
 void Checkpoints::save(const CheckpointState& state) const {
   core::make_folder(folder_);
@@ -38,41 +100,30 @@ void Checkpoints::save(const CheckpointState& state) const {
   if (fs::exists(path)) return;  // this very step is there already
   core::create_folder_atomically(path, [&](const fs::path& temporary) {
     const std::string digest = nn::save_tensors(temporary / "state.safetensors", state.tensors);
-    const nlohmann::json facts = {{"step", state.step}, {"facts", state.facts}, {"suspect", state.suspect}, {"state", digest}};
-    core::write_atomically(temporary / "checkpoint.json", facts.dump(1) + "\n");
+    nlohmann::json facts = {{"step", state.step}, {"facts", state.facts}, {"suspect", state.suspect}, {"state", digest}};
+    if (state.epoch > 0) facts["epoch"] = state.epoch;
+    if (state.knn) facts["knn"] = *state.knn;
+    core::write_atomically(temporary / file_name, sealed(std::move(facts)));
   });
-  load(path);          // the older ones go only when this one can be read
-  bool clean = false;  // one to go back to is among those kept
-  std::size_t kept = 0;
-  for (const auto& each : list()) {
-    const bool needed = kept < static_cast<std::size_t>(keep_) || (!clean && !is_suspect(each));
-    if (needed) {
-      ++kept;
-      clean = clean || !is_suspect(each);
-    } else {
-      fs::remove_all(each);
-    }
-  }
+  verified(path);  // the older ones go only when this one can be read
+  remove_needless();
 }
 
 CheckpointState Checkpoints::load(const fs::path& path) {
-  const auto document = nlohmann::json::parse(core::read_text(path / "checkpoint.json"), nullptr, /*allow_exceptions=*/false);
-  if (!document.is_object() || !document.contains("state"))
-    core::fail(core::Exit::bad_data, "{}: checkpoint.json is damaged", path.string());
-  const fs::path file = path / "state.safetensors";
-  if (core::digest_of_file(file) != document.at("state").get<std::string>())
-    core::fail(core::Exit::bad_data, "{}: its digest differs from the one written with it", file.string());
+  const auto facts = verified(path);
   CheckpointState state;
-  state.step = document.at("step").get<std::int64_t>();
-  state.facts = document.at("facts");
-  state.suspect = document.value("suspect", false);
-  state.tensors = nn::load_tensors(file);
+  state.step = facts.at("step").get<std::int64_t>();
+  state.facts = facts.at("facts");
+  state.suspect = facts.at("suspect").get<bool>();
+  state.epoch = facts.value("epoch", std::int64_t{0});
+  if (facts.contains("knn")) state.knn = facts.at("knn").get<double>();
+  state.tensors = nn::load_tensors(path / "state.safetensors");
   return state;
 }
 
 std::optional<CheckpointState> Checkpoints::newest_of(bool clean) const {
   core::remove_leftovers(folder_);
-  for (const auto& path : list()) {
+  for (const auto& [path, is_suspect, epoch, knn] : list()) {
     try {
       auto state = load(path);
       if (!clean || !state.suspect) return state;

@@ -17,14 +17,23 @@ struct CheckpointState {
   std::map<std::string, torch::Tensor> tensors;     ///< "method/<name>", "optimizer/<name>"
   nlohmann::json facts = nlohmann::json::object();  ///< loss scale, sizes of the record files, counters
   bool suspect = false;                             ///< written amid updates that were skipped: good to go on from, not to go back to
+  std::int64_t epoch = 0;                           ///< so many epochs are done, just now; 0: amid an epoch
+  std::optional<double> knn;                        ///< accuracy of the online kNN at this step
+};
+
+/// Which checkpoints stay.
+struct Retention {
+  std::int64_t newest = 2;  ///< so many
+  std::int64_t every = 0;   ///< and those of every so many epochs, for good; 0: none
+  bool best = false;        ///< and the one with the best kNN, the earliest of equals
 };
 
 class Checkpoints {
  public:
-  /// `folder` holds step-00000123/{state.safetensors,checkpoint.json}; the newest `keep` are kept.
-  Checkpoints(core::fs::path folder, std::int64_t keep) : folder_(std::move(folder)), keep_(keep) {}
+  /// `folder` holds step-00000123/{state.safetensors,checkpoint.json}.
+  Checkpoints(core::fs::path folder, Retention retention) : folder_(std::move(folder)), retention_(retention) {}
 
-  /// Checks the free space first, writes beside, renames, verifies by reading back, and only then removes the oldest; the newest
+  /// Checks the free space first, writes beside, renames, verifies by reading back, and only then removes what need not stay; the newest
   /// that is not suspect stays in any case.
   /// Errors: cannot_create, io; the ones before stay.
   void save(const CheckpointState& state) const;
@@ -33,14 +42,24 @@ class Checkpoints {
   [[nodiscard]] std::optional<CheckpointState> newest() const { return newest_of(/*clean=*/false); }
   /// The newest that is whole and not suspect.
   [[nodiscard]] std::optional<CheckpointState> newest_clean() const { return newest_of(/*clean=*/true); }
+  /// A checkpoint with this epoch and kNN would stay beyond the newest ones.
+  [[nodiscard]] bool worth_keeping(std::int64_t epoch, std::optional<double> knn) const;
 
  private:
   [[nodiscard]] std::optional<CheckpointState> newest_of(bool clean) const;
-  [[nodiscard]] std::vector<core::fs::path> list() const;  // newest first
+  struct Entry {
+    core::fs::path path;
+    bool suspect = true;
+    std::int64_t epoch = 0;
+    std::optional<double> knn;
+  };
+  [[nodiscard]] std::vector<Entry> list() const;  // newest first
+  [[nodiscard]] std::optional<core::fs::path> best_of(const std::vector<Entry>& entries) const;
+  void remove_needless() const;
   static CheckpointState load(const core::fs::path& path);
 
   core::fs::path folder_;
-  std::int64_t keep_;
+  Retention retention_;
 };
 
 }  // namespace selfsight::train

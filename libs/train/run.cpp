@@ -32,15 +32,19 @@ nlohmann::json profile_values(const MethodEntry& entry, const std::string& chose
   return values;
 }
 
-nlohmann::json identity_of(const Run& run, const core::Options& options) {
-  nlohmann::json identity = options.values(/*identity_only=*/true);
-  identity["method"] = run.method;
+void identify(Run& run, const core::Options& options) {
+  run.identity = options.values(/*identity_only=*/true);
+  run.identity["method"] = run.method;
   nlohmann::json content = nlohmann::json::object();
   for (const auto& [name, split] : run.dataset.splits) content[name] = manifest::content_of(split);
   // What the plan says counts, not what its file is called.
-  if (!run.train.plan.empty()) identity["plan"] = manifest::read<manifest::Plan>(run.train.plan).data.digest;
-  identity["dataset"] = core::digest_of(std::string_view(content.dump()));
-  return identity;
+  if (!run.train.plan.empty()) run.identity["plan"] = manifest::read<manifest::Plan>(run.train.plan).data.digest;
+  run.identity["dataset"] = core::digest_of(std::string_view(content.dump()));
+  core::Options own;  // without those of the program around it
+  run.describe(own);
+  run.may_change.clear();
+  for (const auto& option : own.all())
+    if (option.is_runtime()) run.may_change.push_back("--" + option.name());
 }
 
 }  // namespace selfsight::train

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 namespace selfsight::train {
 
@@ -30,7 +31,25 @@ std::string difference(const nlohmann::json& there, const nlohmann::json& here) 
   return out;
 }
 
-RunFolder::RunFolder(fs::path path, const nlohmann::json& identity) : path_(std::move(path)), identity_(identity) {
+bool is_longer(const nlohmann::json& there, const nlohmann::json& here) {
+  constexpr std::int64_t no_limit = std::numeric_limits<std::int64_t>::max();
+  nlohmann::json same = there;
+  bool more = false;
+  for (const char* key : {"epochs", "max-steps"}) {
+    if (!there.contains(key) || !here.contains(key) || !there.at(key).is_number() || !here.at(key).is_number()) continue;
+    const auto length = [&](const nlohmann::json& of) {
+      const auto value = of.at(key).get<std::int64_t>();
+      return value == 0 ? no_limit : value;
+    };
+    if (length(here) < length(there)) return false;
+    more = more || length(here) > length(there);
+    same[key] = here.at(key);
+  }
+  return more && same == here;
+}
+
+RunFolder::RunFolder(fs::path path, const nlohmann::json& identity, const std::vector<std::string>& may_change)
+    : path_(std::move(path)), identity_(identity) {
   const fs::path config = path_ / "config.json";
   if (fs::exists(path_) && !fs::is_empty(path_) && !fs::exists(config) && !fs::exists(path_ / ".lock"))
     core::fail(core::Exit::cannot_create, "{}: holds files that no run wrote; choose another folder with -o", path_.string());
@@ -57,16 +76,19 @@ RunFolder::RunFolder(fs::path path, const nlohmann::json& identity) : path_(std:
     const std::string method = there.value("method", "");
     if (has_work && !method.empty() && method != identity.value("method", method))
       core::fail(core::Exit::usage, "{}: holds a run of {}; choose another folder with -o or remove it", path_.string(), method);
-    if (!change.empty() && has_work)
-      core::fail(core::Exit::usage, "{}: belongs to a run with another configuration ({}); choose another folder with -o or remove it",
-                 path_.string(), change);
+    lengthened_ = has_work && is_longer(there, identity);
+    if (!change.empty() && has_work && !lengthened_)
+      core::fail(core::Exit::usage,
+                 "{}: belongs to a run with another configuration ({}); choose another folder with -o or remove it. Only these may differ "
+                 "when a run goes on: {}{}--epochs and --max-steps, upwards",
+                 path_.string(), change, fmt::join(may_change, ", "), may_change.empty() ? "" : ", ");
   } else {
     is_new_ = true;
   }
 }
 
 void RunFolder::claim() {
-  if (is_new_) core::write_atomically(path_ / "config.json", identity_.dump(1) + "\n");
+  if (is_new_ || lengthened_) core::write_atomically(path_ / "config.json", identity_.dump(1) + "\n");
   is_new_ = false;
 }
 

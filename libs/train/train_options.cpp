@@ -37,8 +37,8 @@ void TrainOptions::describe(core::Options& o) {
   o.group("Running");
   o.add("device", &device, "cpu, cuda or cuda:N").metavar("DEVICE").runtime();
   o.add("threads", &threads, "threads of LibTorch; 0: all processors (another number may change the last bits)").range(0, 1024).runtime();
-  o.add("log-every", &log_every, "steps between lines of the training record").range(1);
-  o.add("knn-every", &knn_every, "epochs between online kNN evaluations; 0: none").range(0);
+  o.add("log-every", &log_every, "steps between lines of the training record").range(1).runtime();
+  o.add("knn-every", &knn_every, "epochs between online kNN evaluations; 0: none").range(0).runtime();
   o.add("knn-k", &knn_k, "neighbours of the online kNN").range(1, 10000);
   o.add("knn-temperature", &knn_temperature, "temperature of its weights; 0: majority vote").range(0, 100);
   o.add("knn-bank", &knn_bank, "training images it searches").range(2);
@@ -46,9 +46,12 @@ void TrainOptions::describe(core::Options& o) {
   o.add("checkpoint-minutes", &checkpoint_minutes, "minutes between checkpoints; 0: none by the clock").range(0).runtime();
   o.add("checkpoint-epochs", &checkpoint_epochs, "epochs between checkpoints; 0: none by epochs").range(0).runtime();
   o.add("checkpoint-steps", &checkpoint_steps, "updates between checkpoints; 0: none by updates").range(0).runtime();
-  o.add("keep", &keep, "checkpoints kept").range(1, 1000).runtime();
-  o.add("time-limit", &time_limit, "minutes after which the run writes a checkpoint and ends with exit code 75; 0: none")
-      .range(0)
+  o.add("keep", &keep, "newest checkpoints that are kept").range(1, 1000).runtime();
+  o.add("keep-every", &keep_every, "keep also, for good, a checkpoint of every so many epochs; 0: none").range(0, 1e6).runtime();
+  o.add("keep-best", &keep_best, "keep also the checkpoint of the epoch with the best online kNN").runtime();
+  o.add("time-limit", &time_limit,
+        "minutes after which the run writes a checkpoint and ends with exit code 75; 0: two minutes before the end of the batch job, where "
+        "its scheduler says it (SLURM_JOB_END_TIME, PBS_WALLTIME); negative: none")
       .runtime();
 }
 

@@ -11,6 +11,7 @@
 #include "nn/state.h"
 #include "train/autocast.h"
 #include "train/checkpoint.h"
+#include "train/deadline.h"
 #include "train/loading_meter.h"
 #include "train/monitor.h"
 #include "train/record.h"
@@ -67,6 +68,7 @@ class Trainer {
   std::optional<data::SavedBatches> batches_;
   std::vector<std::int64_t> shards_;  ///< of each sample, where a window is shuffled at a time
   Checkpoints checkpoints_;
+  Deadline deadline_;
   std::unique_ptr<Record> metrics_, timings_;
   CollapseMonitor collapse_;
   std::unique_ptr<OnlineKnn> knn_;
@@ -76,6 +78,8 @@ class Trainer {
   int non_finite_ = 0;                 ///< skipped updates in a row
   int rollbacks_ = 0, fruitless_ = 0;  ///< returns to a checkpoint: all of them, and those since the last clean checkpoint beyond a fault
   std::int64_t fault_step_ = 0;        ///< where the last of them began
+  json lengths_ = json::array();       ///< {"step", "total"}: from which step on the schedule was for so many
+  std::optional<double> knn_here_;     ///< of the weights as they are
   double started_ = core::monotonic_seconds(), saved_ = started_, seconds_before_ = 0;
   double transfer_ = 0;  ///< seconds from pixels to normalised tensors on the device
   LoadingMeter since_log_, since_epoch_;
@@ -88,7 +92,8 @@ Trainer::Trainer(Run& run, const RunFolder& folder)
       device_(open_device(run.train.device)),
       set_(run.dataset, run.train.split, run.train.images, run.train.seed),
       method_(*run.network),
-      checkpoints_(folder.path() / "checkpoints", run.train.keep) {
+      checkpoints_(folder.path() / "checkpoints", {run.train.keep, run.train.keep_every, run.train.keep_best}),
+      deadline_(run.train.time_limit) {
   const std::int64_t per_update = options_.batch * options_.accumulate;
   if (set_.samples() < per_update)
     core::fail(core::Exit::usage, "--batch {}{}: the split '{}' has only {} images; give a smaller --batch", options_.batch,
@@ -164,7 +169,17 @@ void Trainer::restore(const std::optional<CheckpointState>& state) {
     std::vector<data::BadItem> bad;
     for (const auto& item : state->facts.value("bad_items", json::array())) bad.push_back({item.at(0), item.at(1), item.at(2), item.at(3)});
     loader_->add_bad_items(bad);
+    lengths_ = state->facts.at("lengths");
+    knn_here_ = state->knn;
     core::log_info("going on from step {} of {}", progress_.step, progress_.total_steps);
+  }
+  if (lengths_.empty() || lengths_.back().at("total") != progress_.total_steps) {
+    if (!lengths_.empty())
+      core::log_warning(
+          "the run is now {} steps long instead of {}: from step {} on, learning rate and all schedules are those of the new "
+          "length, which is not the same as a run of this length from the start",
+          progress_.total_steps, lengths_.back().at("total").get<std::int64_t>(), progress_.step);
+    lengths_.push_back({{"step", progress_.step}, {"total", progress_.total_steps}});
   }
   metrics_.reset();
   timings_.reset();
@@ -179,20 +194,29 @@ void Trainer::checkpoint() {
   CheckpointState state;
   state.step = progress_.step;
   state.suspect = non_finite_ > 0;
+  if (progress_.step % progress_.steps_per_epoch == 0) state.epoch = progress_.step / progress_.steps_per_epoch;
+  state.knn = knn_here_;
   for (const auto& [name, tensor] : nn::named_state(method_)) state.tensors.emplace("method/" + name, tensor);
   for (const auto& [name, tensor] : optimizer_->state()) state.tensors.emplace("optimizer/" + name, tensor);
-  state.facts = {{"metrics_bytes", metrics_->sync()}, {"timings_bytes", timings_->sync()},
-                 {"loss_scale", loss_scale_},         {"scale_age", scale_age_},
-                 {"epoch_loss", epoch_loss_},         {"epoch_steps", epoch_steps_},
-                 {"non_finite", non_finite_},         {"rollbacks", rollbacks_},
-                 {"fruitless", fruitless_},           {"fault_step", fault_step_},
-                 {"bad_items", std::move(bad)},       {"seconds", seconds_before_ + core::monotonic_seconds() - started_}};
+  state.facts = {{"metrics_bytes", metrics_->sync()},
+                 {"timings_bytes", timings_->sync()},
+                 {"loss_scale", loss_scale_},
+                 {"scale_age", scale_age_},
+                 {"epoch_loss", epoch_loss_},
+                 {"epoch_steps", epoch_steps_},
+                 {"non_finite", non_finite_},
+                 {"rollbacks", rollbacks_},
+                 {"fruitless", fruitless_},
+                 {"fault_step", fault_step_},
+                 {"lengths", lengths_},
+                 {"bad_items", std::move(bad)},
+                 {"seconds", seconds_before_ + core::monotonic_seconds() - started_}};
   checkpoints_.save(state);
   saved_ = core::monotonic_seconds();
 }
 
 void Trainer::stop_if_asked() {
-  if (options_.time_limit > 0 && core::monotonic_seconds() - started_ > options_.time_limit * 60) core::request_stop(SIGUSR1);
+  if (deadline_.passed()) core::request_stop(SIGUSR1);
   if (run_.stop_after_step > 0 && progress_.step >= run_.stop_after_step) core::request_stop(SIGUSR1);
   const int signal = core::stop_signal();
   if (signal == 0) return;
@@ -314,6 +338,7 @@ bool Trainer::update(std::int64_t number) {
     method_.after_skip(progress_);
   }
   ++progress_.step;
+  knn_here_.reset();
   if (progress_.step % options_.log_every == 0) log_step(outcome, loss, lr);
   bar_->advance(1, fmt::format("loss {:.4f}", loss));
   return !roll_back_or_fail();
@@ -407,6 +432,7 @@ void Trainer::finish_epoch(std::int64_t number) {
     const double begin = core::monotonic_seconds();
     const auto result =
         knn_->evaluate(*method_.backbone(), set_.normalisation(), method_.views(set_.image()).at(0).recipe.size, device_, embed_options());
+    knn_here_ = result.accuracy;
     line["knn"] = result.accuracy;
     line["effective_rank"] = result.effective_rank;
     line["feature_spread"] = result.spread;
@@ -419,7 +445,8 @@ void Trainer::finish_epoch(std::int64_t number) {
   metrics_->write(line);
   timings_->write({{"type", "epoch"}, {"epoch", number + 1}, {"seconds", seconds_before_ + core::monotonic_seconds() - started_}});
   const bool due = (options_.checkpoint_minutes > 0 && core::monotonic_seconds() - saved_ > options_.checkpoint_minutes * 60) ||
-                   (options_.checkpoint_epochs > 0 && (number + 1) % options_.checkpoint_epochs == 0);
+                   (options_.checkpoint_epochs > 0 && (number + 1) % options_.checkpoint_epochs == 0) ||
+                   checkpoints_.worth_keeping(number + 1, knn_here_);
   if (!last && due && non_finite_ == 0) checkpoint();
   if (!last) stop_if_asked();
 }
@@ -440,6 +467,7 @@ json Trainer::training_facts() const {
   json bad = json::array();
   for (const auto& item : loader_->bad_items()) bad.push_back({{"name", item.name}, {"reason", item.reason}});
   if (!bad.empty()) facts["bad_items"] = std::move(bad);
+  if (lengths_.size() > 1) facts["lengths"] = lengths_;
   if (run_.provenance) {  // what differs between two runs of the same command
     facts["seconds"] = seconds_before_ + core::monotonic_seconds() - started_;
     facts["files"]["timings"] = file("timings.jsonl");
@@ -486,13 +514,16 @@ manifest::Model Trainer::train() {
 
 manifest::Model pretrain(Run& run) {
   core::catch_stop_signals();
-  RunFolder folder(run.folder, run.identity);
+  RunFolder folder(run.folder, run.identity, run.may_change);
   if (const fs::path finished = folder.path() / "model.json"; fs::exists(finished)) {
     try {
       auto model = manifest::read<manifest::Model>(finished.string());
-      manifest::checked_payload(model.weights, "weights file", finished.string());
-      core::log_info("{}: finished already", finished.string());
-      return model;
+      const auto as_long = [&](const char* option) { return model.config.value(option, json()) == run.config.value(option, json()); };
+      if (as_long("epochs") && as_long("max-steps")) {
+        manifest::checked_payload(model.weights, "weights file", finished.string());
+        core::log_info("{}: finished already", finished.string());
+        return model;
+      }
     } catch (const core::Error& error) {
       core::log_warning("the run is finished, but what it left is damaged ({}); it is written again from the last checkpoint",
                         error.what());

@@ -45,8 +45,10 @@ struct TrainOptions {
   double checkpoint_minutes = 10;      ///< 0: at epoch ends only
   std::int64_t checkpoint_epochs = 0;  ///< also every so many epochs; 0: off
   std::int64_t checkpoint_steps = 0;   ///< also every so many steps; 0: off
-  std::int64_t keep = 2;               ///< checkpoints kept
-  double time_limit = 0;               ///< minutes after which a checkpoint is written and the run ends with 75; 0: none
+  std::int64_t keep = 2;               ///< newest checkpoints kept
+  std::int64_t keep_every = 0;         ///< epochs between checkpoints that are kept for good; 0: none
+  bool keep_best = false;              ///< keep the one with the best online kNN
+  double time_limit = 0;               ///< minutes, as Deadline takes them; then a checkpoint is written and the run ends with 75
 
   void describe(core::Options& options);
   /// Error: usage for values that do not fit one another.
@@ -64,11 +66,12 @@ struct Run {
   OptimizerOptions optimizer;
   data::LoaderOptions loader;
   manifest::Dataset dataset;
-  nlohmann::json config;             ///< resolved options, all of them
-  nlohmann::json identity;           ///< those that change the result
-  std::filesystem::path folder;      ///< the run's own folder
-  bool provenance = true;            ///< seconds and timings in the manifest
-  std::int64_t stop_after_step = 0;  ///< > 0: stop with a checkpoint after this update, as a signal would
+  nlohmann::json config;                ///< resolved options, all of them
+  nlohmann::json identity;              ///< those that change the result
+  std::vector<std::string> may_change;  ///< "--workers" ...: options that do not, so that they may differ when the run goes on
+  std::filesystem::path folder;         ///< the run's own folder
+  bool provenance = true;               ///< seconds and timings in the manifest
+  std::int64_t stop_after_step = 0;     ///< > 0: stop with a checkpoint after this update, as a signal would
 
   /// Options of all the components, in the order of the help.
   void describe(core::Options& options);
@@ -78,10 +81,12 @@ struct Run {
 void choose_method(Run& run, const std::string& name, const std::vector<std::string>& modifiers);
 /// The "published" profile of a method with `chosen` on top, as {"option": value}. Error: usage for a profile that it does not have.
 nlohmann::json profile_values(const MethodEntry& entry, const std::string& chosen);
-/// What makes two runs the same run: options that change the result, method, content of the data set.
-nlohmann::json identity_of(const Run& run, const core::Options& options);
+/// Sets Run::identity, what makes two runs the same run (options that change the result, method, content of the data set), and
+/// Run::may_change.
+void identify(Run& run, const core::Options& options);
 
-/// Trains, or goes on from the newest checkpoint in the folder, or returns the finished run's manifest at once.
+/// Trains, or goes on from the newest checkpoint in the folder, or returns the finished run's manifest at once. With more epochs than
+/// before it goes on too, by the schedule of the new length; the manifest then tells of both.
 /// The folder then holds model.json's payload: weights.safetensors, metrics.jsonl (the same bytes for the same run), timings.jsonl,
 /// views.png. Errors: usage (folder of another configuration, batch larger than the split), bad_data, io; interrupted after a stop signal's
 /// checkpoint.

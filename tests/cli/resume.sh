@@ -31,5 +31,25 @@ status=$?
 ls termed/checkpoints/step-* >/dev/null 2>&1 && pass || fail "SIGTERM left no checkpoint"
 # Another configuration in the same folder is refused, with the difference.
 refuses 64 'termed: holds a run of moco; choose another folder' tiny_run simclr data.json termed --epochs 40 --log-every 1
-refuses 64 'lr: .* there, 0.5 here' tiny_run moco data.json termed --epochs 40 --log-every 1 --lr 0.5
+refuses 64 'lr: .* there, 0.5 here.*Only these may differ.*--workers.*upwards' tiny_run moco data.json termed --epochs 40 --lr 0.5
+refuses 64 'epochs: 40 there, 39 here' tiny_run moco data.json termed --epochs 39
+
+# A finished run goes on when it gets more epochs; how often it writes its record may change too.
+ok "more epochs" tiny_run moco data.json whole --epochs 3 --log-every 7
+grep -q '"lengths"' whole/model.json && pass || fail "model.json does not tell of the two lengths"
+before=$(cat whole/model.json)
+ok "the same again" tiny_run moco data.json whole --epochs 3
+[ "$before" = "$(cat whole/model.json)" ] && pass || fail "a finished run did not stay as it was"
+
+# The batch scheduler says when the job ends: a checkpoint two minutes before, and exit code 75.
+SLURM_JOB_END_TIME=$(($(date +%s) + 90)) tiny_run moco data.json job >out 2>err
+status=$?
+[ $status = 75 ] && pass || fail "at the end of the job the run ended with $status instead of 75"
+ok "the next job" env SLURM_JOB_END_TIME=$(($(date +%s) + 900)) bash -c "$(declare -f tiny_run); tiny_options='$tiny_options'; tiny_run moco data.json job"
+
+# Which checkpoints stay: the newest, those of every second epoch, the best.
+ok "keeping more" tiny_run simclr data.json keep --epochs 5 --keep 1 --keep-every 2 --keep-best --knn-every 1 --knn-bank 256 --knn-queries 128
+best=$(python3 -c 'import json; rows = [json.loads(l) for l in open("keep/metrics.jsonl")]; knn = [r["knn"] for r in rows if r["type"] == "epoch"]; print(knn.index(max(knn)) + 1)')
+wanted=$(for epoch in 2 4 5 "$best"; do printf 'step-%010d\n' $((16 * epoch)); done | sort -u)
+[ "$(ls keep/checkpoints)" = "$wanted" ] && pass || fail "kept are $(ls keep/checkpoints | tr '\n' ' ')instead of $wanted"
 finish

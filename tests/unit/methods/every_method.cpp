@@ -2,13 +2,17 @@
 #include "unit/methods/runs.h"
 
 #include "core/signals.h"
+#include "train/checkpoint.h"
+
+#include <set>
 
 using namespace selfsight;
 using test::Folder;
+namespace fs = std::filesystem;
 
 namespace {
 
-bool same_bytes(const std::filesystem::path& a, const std::filesystem::path& b) { return test::text_of(a) == test::text_of(b); }
+bool same_bytes(const fs::path& a, const fs::path& b) { return test::text_of(a) == test::text_of(b); }
 
 }  // namespace
 
@@ -55,28 +59,76 @@ TEST_CASE("every method ends with the same bytes whatever the number of workers,
   }
 }
 
-TEST_CASE("every method's checkpoint matters: without the optimizer's state the end is another") {
+TEST_CASE("every part of a checkpoint matters: with any one of them from two steps before, the end is another") {
+  const auto part_of = [](std::string name) {  // "method/queue", "method/backbone" (a modifier's host too), "optimizer"
+    if (name.starts_with("optimizer/")) return std::string("optimizer");
+    if (const std::string host = "method/host."; name.starts_with(host)) name = "method/" + name.substr(host.size());
+    return name.substr(0, name.find('.'));
+  };
   for (const auto& subject : test::subjects()) {
     CAPTURE(subject.name());
-    const auto make_run = [&](const Folder& folder, const nlohmann::json& values = nlohmann::json::object()) {
-      return test::make_run(subject.method, folder.path(), values, subject.modifiers);
+    const Folder folder;
+    const train::Checkpoints checkpoints(folder.path() / "checkpoints", {.newest = 9});
+    // One epoch of 8 steps, stopped at 3 and at 5.
+    const auto go_on = [&](std::int64_t stop) {
+      auto run = test::make_run(subject.method, folder.path(), {{"epochs", 1}, {"keep", 9}}, subject.modifiers);
+      run.stop_after_step = stop;
+      if (stop == 0) train::pretrain(run);
+      if (stop > 0) CHECK_THROWS_AS(train::pretrain(run), core::Error);
+      core::request_stop(0);
     };
-    Folder whole, robbed;
-    auto run = make_run(whole);
-    train::pretrain(run);
-    auto part = make_run(robbed);
-    part.stop_after_step = 5;
-    CHECK_THROWS_AS(train::pretrain(part), core::Error);
-    core::request_stop(0);
+    const auto end = [&] {
+      go_on(0);
+      return test::text_of(folder.path() / "weights.safetensors") + test::text_of(folder.path() / "metrics.jsonl");
+    };
+    go_on(3);
+    const auto before = checkpoints.newest();
+    go_on(5);
+    const auto state = checkpoints.newest();
+    const std::string whole = end();
 
-    const auto checkpoint = robbed.path() / "checkpoints" / "step-0000000005";
-    auto tensors = nn::load_tensors(checkpoint / "state.safetensors");
-    CHECK(std::erase_if(tensors, [](const auto& item) { return item.first.starts_with("optimizer/"); }) > 0);
-    auto facts = nlohmann::json::parse(test::text_of(checkpoint / "checkpoint.json"));
-    facts["state"] = nn::save_tensors(checkpoint / "state.safetensors", tensors);
-    core::write_atomically(checkpoint / "checkpoint.json", facts.dump());
-    auto rest = make_run(robbed);
-    train::pretrain(rest);
-    CHECK_FALSE(same_bytes(whole.path() / "weights.safetensors", robbed.path() / "weights.safetensors"));
+    const auto end_from = [&](const train::CheckpointState& other) {
+      fs::remove_all(folder.path() / "checkpoints");
+      checkpoints.save(other);
+      return end();
+    };
+    CHECK(end_from(*state) == whole);
+    const auto earlier = [&](const std::string& name, const torch::Tensor& tensor) {  // what was not there yet is 0
+      const auto it = before->tensors.find(name);
+      return it == before->tensors.end() ? torch::zeros_like(tensor) : it->second;
+    };
+    std::set<std::string> parts;
+    for (const auto& [name, tensor] : state->tensors)
+      if (!torch::equal(tensor, earlier(name, tensor))) parts.insert(part_of(name));
+    CHECK(parts.contains("optimizer"));
+    for (const auto& part : parts) {
+      CAPTURE(part);
+      auto other = *state;
+      for (auto& [name, tensor] : other.tensors)
+        if (part_of(name) == part) tensor = earlier(name, tensor);
+      CHECK(end_from(other) != whole);
+    }
+    auto other = *state;  // the place in the order of the samples
+    --other.step;
+    CHECK(end_from(other) != whole);
   }
+}
+
+TEST_CASE("a finished run goes on when it is given more epochs, also after a stop, and says so") {
+  const Folder folder;
+  const auto go = [&](std::int64_t epochs, std::int64_t stop = 0) {
+    auto run = test::make_run("simclr", folder.path(), {{"epochs", epochs}});
+    run.stop_after_step = stop;
+    auto model = train::pretrain(run);
+    core::write_atomically(folder.path() / "model.json", manifest::to_json(model, folder.path()).dump());
+    return model;
+  };
+  CHECK_FALSE(go(1).training.contains("lengths"));
+  CHECK_THROWS_AS(go(3, 12), core::Error);
+  core::request_stop(0);
+  const auto model = go(3);
+  CHECK(model.training.at("steps") == 24);
+  CHECK(model.training.at("lengths") == nlohmann::json::parse(R"([{"step":0,"total":8},{"step":8,"total":24}])"));
+  CHECK(go(3).training == model.training);
+  CHECK(test::contains(test::error_of(core::Exit::usage, [&] { go(2); }), "epochs: 3 there, 2 here"));
 }

@@ -4,7 +4,11 @@
 #include "core/signals.h"
 #include "data/source.h"
 
+#include <fcntl.h>
+#include <unistd.h>
 #include <cmath>
+#include <cstdio>
+#include <functional>
 #include <limits>
 #include <set>
 
@@ -19,6 +23,7 @@ struct Fault {
   std::set<std::int64_t> calls;
   bool in_gradient = false;  ///< the loss stays finite
   bool in_every_call = false;
+  bool collapsed = false;  ///< all embeddings are the same, from here on
 };
 Fault& fault() {
   static Fault instance;
@@ -49,9 +54,25 @@ class Faulty : public train::Modifier {
       const torch::Tensor zero = (out.loss - out.loss.detach()).clamp_min(0);
       out.loss = out.loss + zero.sqrt() * 0.0;
     }
+    if (fault().collapsed) out.embedding = torch::ones({8, 16});
     return out;
   }
 };
+
+/// What is written to stderr while `work` runs.
+std::string stderr_of(const std::function<void()>& work) {
+  const Folder folder;
+  const fs::path file = folder.path() / "stderr";
+  std::fflush(stderr);
+  const int before = ::dup(STDERR_FILENO), capture = ::open(file.c_str(), O_WRONLY | O_CREAT, 0600);
+  ::dup2(capture, STDERR_FILENO);
+  work();
+  std::fflush(stderr);
+  ::dup2(before, STDERR_FILENO);
+  ::close(before);
+  ::close(capture);
+  return test::text_of(file);
+}
 
 train::Run faulty_run(const Folder& folder, const Fault& what, const nlohmann::json& overrides = nlohmann::json::object()) {
   static const bool done = train::ModifierRegistry::instance().add(
@@ -153,6 +174,17 @@ TEST_CASE("faults that do not end end the run, with the step and the likely caus
     const std::string message = test::error_of(core::Exit::bad_data, [&] { train::pretrain(run); });
     CHECK(test::contains(message, "learning rate"));
   }
+}
+
+TEST_CASE("a run whose embeddings collapse says so, once, and its record shows it") {
+  Folder folder;
+  auto run = faulty_run(folder, {.calls = {}, .collapsed = true}, {{"epochs", 4}});  // 32 steps; a warning comes after 20
+  core::set_log_level(core::Level::warning);
+  const std::string said = stderr_of([&] { train::pretrain(run); });
+  core::set_log_level(core::Level::error);
+  CHECK(test::contains(said, "step 20: the features have collapsed"));
+  CHECK(said.find("collapsed") == said.rfind("collapsed"));
+  CHECK(test::contains(test::text_of(folder.path() / "metrics.jsonl"), "\"feature_std\":0.0"));
 }
 
 TEST_CASE("a warm-up that is longer than the run is refused") {

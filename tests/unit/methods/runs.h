@@ -95,7 +95,7 @@ inline train::Run make_run(const std::string& method, const fs::path& folder, co
   options.set_json(values, "test");
   run.dataset = fashion_mnist();
   run.config = options.values();
-  run.identity = train::identity_of(run, options);
+  train::identify(run, options);
   run.folder = folder;
   run.provenance = false;
   core::set_log_level(core::Level::error);

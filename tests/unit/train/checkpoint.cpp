@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <fstream>
 
 using namespace selfsight;
@@ -32,7 +33,7 @@ void spoil(const fs::path& file) {
 
 TEST_CASE("checkpoints: the newest comes back, older ones are dropped only beyond the number kept") {
   const test::Folder folder;
-  const train::Checkpoints checkpoints(folder.path() / "c", 2);
+  const train::Checkpoints checkpoints(folder.path() / "c", {.newest = 2});
   CHECK_FALSE(checkpoints.newest().has_value());
   for (const std::int64_t step : {5, 90, 1000}) checkpoints.save(state_at(step));
   const auto newest = checkpoints.newest();
@@ -46,7 +47,7 @@ TEST_CASE("checkpoints: the newest comes back, older ones are dropped only beyon
 
 TEST_CASE("checkpoints: a damaged newest one falls back to the one before") {
   const test::Folder folder;
-  const train::Checkpoints checkpoints(folder.path(), 3);
+  const train::Checkpoints checkpoints(folder.path(), {.newest = 3});
   for (const std::int64_t step : {1, 2, 3}) checkpoints.save(state_at(step));
   spoil(folder.path() / "step-0000000003" / "state.safetensors");
   CHECK(checkpoints.newest()->step == 2);
@@ -58,7 +59,7 @@ TEST_CASE("checkpoints: a damaged newest one falls back to the one before") {
 
 TEST_CASE("checkpoints: a damaged one is set aside, neither counted among those kept nor in the way of its step") {
   const test::Folder folder;
-  const train::Checkpoints checkpoints(folder.path(), 1);
+  const train::Checkpoints checkpoints(folder.path(), {.newest = 1});
   checkpoints.save(state_at(1));
   fs::copy(folder.path() / "step-0000000001", folder.path() / "step-0000000002", fs::copy_options::recursive);
   spoil(folder.path() / "step-0000000002" / "state.safetensors");
@@ -71,7 +72,7 @@ TEST_CASE("checkpoints: a damaged one is set aside, neither counted among those 
 
 TEST_CASE("checkpoints: one written amid faults is gone on from, but never gone back to, and does not push the last clean one out") {
   const test::Folder folder;
-  const train::Checkpoints checkpoints(folder.path(), 1);
+  const train::Checkpoints checkpoints(folder.path(), {.newest = 1});
   checkpoints.save(state_at(1));
   auto suspect = state_at(2);
   suspect.suspect = true;
@@ -83,6 +84,53 @@ TEST_CASE("checkpoints: one written amid faults is gone on from, but never gone 
   CHECK(checkpoints.newest_clean()->step == 3);
   CHECK_FALSE(fs::exists(folder.path() / "step-0000000001"));
   CHECK_FALSE(fs::exists(folder.path() / "step-0000000002"));
+}
+
+TEST_CASE("checkpoints: a number in checkpoint.json that is another than was written is noticed") {
+  const test::Folder folder;
+  const train::Checkpoints checkpoints(folder.path(), {});
+  for (const std::int64_t step : {1, 2}) checkpoints.save(state_at(step));
+  const fs::path file = folder.path() / "step-0000000002" / "checkpoint.json";
+  std::string text = core::read_text(file);
+  const auto place = text.find("\"note\": 2");
+  REQUIRE(place != std::string::npos);
+  text[place + 8] = '7';
+  core::write_atomically(file, text);
+  CHECK(checkpoints.newest()->step == 1);
+}
+
+TEST_CASE("checkpoints: beside the newest stay those of every so many epochs, and the best by kNN, the earliest of equals") {
+  const test::Folder folder;
+  const train::Checkpoints checkpoints(folder.path(), {.newest = 1, .every = 4, .best = true});
+  const std::vector<double> knn = {0.3, 0.5, 0.4, 0.45, 0.5, 0.1, 0.2, 0.2, 0.3};
+  for (std::size_t i = 0; i < knn.size(); ++i) {
+    auto state = state_at(static_cast<std::int64_t>(10 * (i + 1)));
+    state.epoch = static_cast<std::int64_t>(i + 1);
+    state.knn = knn[i];
+    CHECK(checkpoints.worth_keeping(state.epoch, state.knn) == (i == 0 || i == 1 || i == 3 || i == 7));
+    checkpoints.save(state);
+  }
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder.path())) names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());
+  CHECK(names == std::vector<std::string>{"step-0000000020", "step-0000000040", "step-0000000080", "step-0000000090"});
+  CHECK(checkpoints.newest()->knn == 0.3);
+}
+
+TEST_CASE("a run is longer when its epochs or its limit of steps grow and nothing else differs") {
+  const nlohmann::json run = {{"epochs", 10}, {"max-steps", 0}, {"lr", 0.1}};
+  const auto with = [&](const nlohmann::json& changes) {
+    auto out = run;
+    out.update(changes);
+    return out;
+  };
+  CHECK(train::is_longer(run, with({{"epochs", 11}})));
+  CHECK_FALSE(train::is_longer(run, run));
+  CHECK_FALSE(train::is_longer(run, with({{"epochs", 9}})));
+  CHECK_FALSE(train::is_longer(run, with({{"epochs", 11}, {"lr", 0.2}})));
+  CHECK_FALSE(train::is_longer(run, with({{"epochs", 11}, {"max-steps", 5}})));  // a limit where there was none
+  CHECK(train::is_longer(with({{"max-steps", 5}}), run));
+  CHECK(train::is_longer(with({{"max-steps", 5}}), with({{"max-steps", 6}})));
 }
 
 TEST_CASE("records are cut back to what a checkpoint remembers, and refuse to be shorter") {

@@ -1,0 +1,55 @@
+# Every method, killed (kill -9) at random moments while two workers load and every second step writes a checkpoint: run again, it ends
+# with the bytes of an undisturbed run. KILLS: how many for each; `BIN=build/release/bin KILLS=13 bash tests/cli/kills.sh` makes over 200.
+. "$(dirname "$0")/lib.sh"
+KILLS=${KILLS:-1}
+options="--checkpoint-steps 2 --keep-best --workers 2 --threads 1 --log-every 1 --knn-every 1 --knn-bank 128 --knn-queries 64"
+ssl-data fashion-mnist -o data.json >/dev/null 2>&1
+ssl-data split --count 512 --name part -o part.json data.json >/dev/null 2>&1
+tiny_run simclr part.json teacher --split part --images 0 --epochs 1 >/dev/null 2>err || { cat err; fail "no teacher"; }
+ssl-plan batches --by random --batch 64 --no-provenance -o plan.json <(ssl-embed --split part --quiet -o features teacher/model.json) \
+  >/dev/null 2>err || { cat err; fail "no plan"; }
+
+# subject METHOD [options]: one line of all runs of it
+kills=0
+subject() {
+  local name=$1 done=0 seconds begin status
+  shift
+  # shellcheck disable=SC2206,SC2086
+  local arguments=($options --split part --images 0 "$@")
+  begin=$EPOCHREALTIME
+  tiny_run "$method" part.json "$name-whole" "${arguments[@]}" >"$name-whole.json" 2>err || { tail -n 3 err; fail "$name does not run"; return; }
+  seconds=$(python3 -c "print($EPOCHREALTIME - $begin)")
+  while [ "$done" -lt "$KILLS" ]; do
+    start_tiny_run "$method" part.json "$name" "${arguments[@]}"
+    sleep "$(python3 -c "import random; print(random.uniform(0.1, 0.9) * $seconds)")"
+    kill -9 $! 2>/dev/null
+    wait $! 2>/dev/null
+    status=$?
+    if [ $status = 137 ]; then done=$((done + 1)); continue; fi
+    [ $status = 0 ] || { tail -n 3 err; fail "$name ended with $status after $done kills"; return; }
+    compare "$name"  # it was through before the kill: from the start again
+    rm -r "$name"
+  done
+  tiny_run "$method" part.json "$name" "${arguments[@]}" >/dev/null 2>err || { tail -n 3 err; fail "$name does not go on after $done kills"; return; }
+  compare "$name"
+  kills=$((kills + done))
+  rm -r "$name" "$name-whole"
+}
+compare() {
+  local file
+  for file in weights.safetensors metrics.jsonl model.json; do same "$1-whole/$file" "$1/$file"; done
+  [ -z "$(find "$1" -name '*selfsight-tmp*' -o -name 'damaged-*')" ] && pass || fail "$1: temporaries or damaged checkpoints"
+}
+
+for method in $(ssl-pretrain --list=json | python3 -c "import json, sys; print(*(m['name'] for m in json.load(sys.stdin) if m['kind'] == 'method'))"); do
+  case $method in
+    bingo) subject bingo --teacher teacher/model.json --queue 128 ;;
+    g-simclr) subject g-simclr --plan plan.json ;;
+    moco | hsa | interclr) subject "$method" --queue 128 ;;
+    mae) subject mae --arch vit-tiny --depth 2 --vit-dim 48 --vit-heads 3 --patch 7 ;;
+    *) subject "$method" ;;
+  esac
+done
+method=simclr subject hallucinator --with hallucinator
+echo "$kills kills"
+finish
