@@ -66,6 +66,18 @@ struct Epoch {
   std::int64_t number = 0;
 };
 
+/// Adds the seconds since its last call to a stage.
+class Laps {
+ public:
+  void operator()(double& stage) {
+    const double before = std::exchange(now_, core::monotonic_seconds());
+    stage += now_ - before;
+  }
+
+ private:
+  double now_ = core::monotonic_seconds();
+};
+
 /// What a thread uses again for every sample.
 struct Scratch {
   Image image;
@@ -104,6 +116,8 @@ struct Loader::State {
   std::vector<ViewSpec> views;
   std::uint64_t seed = 0;
   LoaderOptions options;
+  HandsOver hands_over;
+  std::size_t pictures_a_place = 1;  ///< of a loader that hands over: a sample's, and its mate's where a view shows it
   std::int64_t channels = 1, items = 0, grain = 1;
   std::shared_ptr<Ring> ring;
 
@@ -128,24 +142,31 @@ struct Loader::State {
                   Scratch& scratch) const;
   void make_views_of(std::int64_t sample, const std::vector<std::size_t>& shown, const Draw& keys, std::size_t place, Batch& batch,
                      Scratch& scratch) const;
+  void hand_over(std::int64_t sample, const std::vector<std::size_t>& shown, const Draw& keys, std::size_t place, Batch& batch,
+                 Scratch& scratch) const;
+  void count_bad(const Batch& batch, const std::map<std::int64_t, BadItem>& at_places, const std::vector<BadItem>& replaced);
   void note(Making& making, BadItem item);
-  void repeat_good_places(Making& making) const;
+  static std::vector<std::pair<std::int64_t, std::int64_t>> repeat_good_places(Batch& batch, const std::map<std::int64_t, BadItem>& bad);
   [[nodiscard]] const Source& source(std::int32_t index) const { return *sources[static_cast<std::size_t>(index)]; }
 };
 
 Loader::Loader(std::vector<std::shared_ptr<const Source>> sources, std::vector<ViewSpec> views, std::uint64_t seed,
-               const LoaderOptions& options)
+               const LoaderOptions& options, HandsOver hands_over)
     : state_(std::make_unique<State>()) {
   State& s = *state_;
   s.sources = std::move(sources);
   s.views = std::move(views);
   s.seed = seed;
   s.options = options;
+  s.hands_over = std::move(hands_over);
+  if (std::any_of(s.views.begin(), s.views.end(), [](const ViewSpec& view) { return view.of_mate; })) s.pictures_a_place = 2;
   if (s.sources.empty() || s.views.empty()) fail(Exit::internal, "a loader needs a source and a view");
   for (const ViewSpec& view : s.views) view.recipe.check();
   for (const auto& source : s.sources) {
     s.channels = std::max(s.channels, source->channels());
     s.items += source->size();
+    if (s.hands_over && source->has_videos())
+      fail(Exit::usage, "--augment device: the data set holds videos, whose views are made on the host; give --augment host");
     for (const ViewSpec& view : s.views)
       if (view.clip.frames > 1 && !source->has_videos())
         fail(Exit::bad_data, "views of {} frames need videos, and the data set holds still images", view.clip.frames);
@@ -204,25 +225,50 @@ std::shared_ptr<const Batch> Loader::next() {
   const std::shared_ptr<Making> made = std::move(s.window.front());
   s.window.pop_front();
   ++s.delivered;
-  // Counted here and not where they are found, so that the batch that breaks the limit does not depend on the workers.
-  for (const BadItem& item : made->replaced) s.bad.try_emplace({item.source, item.sample}, item);
-  for (const auto& [place, item] : made->bad) s.bad.try_emplace({item.source, item.sample}, item);
   s.work.notify_all();
   if (made->error) std::rethrow_exception(made->error);
-  const auto bad = static_cast<std::int64_t>(s.bad.size());
-  if (s.options.on_bad == "fail" && !made->bad.empty()) {
-    fail(Exit::bad_data, "{} (--on-bad skip or replace goes on without it; ssl-data check lists all such items)",
-         made->bad.begin()->second.reason);
-  }
-  if (static_cast<double>(bad) > s.options.max_bad * static_cast<double>(s.items)) {
-    fail(Exit::bad_data, "{} of {} items are bad, more than the share of {} that --max-bad accepts; one of them: {}", bad, s.items,
-         s.options.max_bad, s.bad.begin()->second.reason);
-  }
-  if (static_cast<std::int64_t>(made->bad.size()) == made->batch->size()) {
-    fail(Exit::bad_data, "batch {} of epoch {} has no good item; the first: {}", made->batch->index, made->batch->epoch,
-         made->bad.begin()->second.reason);
-  }
+  s.count_bad(*made->batch, made->bad, made->replaced);
   return made->batch;
+}
+
+bool Loader::ready() const {
+  const std::lock_guard lock(state_->mutex);
+  if (state_->epoch && state_->delivered == static_cast<std::int64_t>(state_->epoch->plan.size())) return true;
+  return !state_->window.empty() && state_->window.front()->left == 0;
+}
+
+Repaired Loader::without(const std::shared_ptr<const Batch>& batch, const std::vector<std::pair<std::size_t, std::string>>& unusable) {
+  State& s = *state_;
+  std::map<std::size_t, const std::string*> reasons;
+  for (const auto& [picture, reason] : unusable) reasons.emplace(picture, &reason);
+  std::map<std::int64_t, BadItem> bad;
+  for (std::int64_t place = 0; place < batch->size(); ++place) {
+    const auto at = static_cast<std::size_t>(place);
+    for (const ViewBatch& view : batch->views) {
+      const auto found = reasons.find(view.picture[at]);
+      if (found == reasons.end()) continue;
+      // A place may show another's picture, since it repeats it.
+      const std::size_t owner = view.picture[at] / s.pictures_a_place;
+      const bool mate = view.picture[at] % s.pictures_a_place == 1;
+      const std::int64_t sample = mate ? batch->mates[owner] : batch->samples[owner];
+      const std::string name = s.source(batch->sources[owner]).name(sample);
+      bad.try_emplace(place, BadItem{sample, batch->sources[owner], name, name + *found->second});
+    }
+  }
+  {
+    const std::lock_guard lock(s.mutex);
+    s.count_bad(*batch, bad, {});
+  }
+  auto repaired = std::make_shared<Batch>();
+  repaired->epoch = batch->epoch;
+  repaired->index = batch->index;
+  repaired->samples = batch->samples;
+  repaired->mates = batch->mates;
+  repaired->labels = batch->labels;
+  repaired->sources = batch->sources;
+  repaired->views = batch->views;
+  auto repeated = State::repeat_good_places(*repaired, bad);
+  return {std::move(repaired), std::move(repeated)};
 }
 
 std::vector<BadItem> Loader::bad_items() const {
@@ -242,6 +288,26 @@ LoaderTimes Loader::times() const {
   return state_->times;
 }
 
+// Counts the bad items of a batch as it is delivered and not where they are found, so that the batch that breaks the limit does not depend
+// on the workers. Throws when the policy says so. Called with the mutex held.
+void Loader::State::count_bad(const Batch& batch, const std::map<std::int64_t, BadItem>& at_places, const std::vector<BadItem>& replaced) {
+  for (const BadItem& item : replaced) bad.try_emplace({item.source, item.sample}, item);
+  for (const auto& [place, item] : at_places) bad.try_emplace({item.source, item.sample}, item);
+  if (options.on_bad == "fail" && !at_places.empty()) {
+    fail(Exit::bad_data, "{} (--on-bad skip or replace goes on without it; ssl-data check lists all such items)",
+         at_places.begin()->second.reason);
+  }
+  const auto count = static_cast<std::int64_t>(bad.size());
+  if (static_cast<double>(count) > options.max_bad * static_cast<double>(items)) {
+    fail(Exit::bad_data, "{} of {} items are bad, more than the share of {} that --max-bad accepts; one of them: {}", count, items,
+         options.max_bad, bad.begin()->second.reason);
+  }
+  if (static_cast<std::int64_t>(at_places.size()) == batch.size()) {
+    fail(Exit::bad_data, "batch {} of epoch {} has no good item; the first: {}", batch.index, batch.epoch,
+         at_places.begin()->second.reason);
+  }
+}
+
 // Gives the batch its shape.
 void Loader::State::lay_out(Batch& batch, std::int64_t count) const {
   batch.views.resize(views.size());
@@ -250,13 +316,19 @@ void Loader::State::lay_out(Batch& batch, std::int64_t count) const {
   batch.mates.resize(places);
   batch.labels.resize(places);
   batch.sources.resize(places);
+  if (hands_over) batch.pictures.resize(places * pictures_a_place);
   for (std::size_t v = 0; v < views.size(); ++v) {
     ViewBatch& view = batch.views[v];
     view.count = count;
     view.height = view.width = views[v].recipe.size;
     view.channels = channels;
     view.frames = views[v].clip.frames;
-    view.pixels.resize(places * view.sample_bytes());
+    if (hands_over) {
+      view.drawn.resize(places);
+      view.picture.resize(places);
+    } else {
+      view.pixels.resize(places * view.sample_bytes());
+    }
     view.shown.assign(places * static_cast<std::size_t>(view.frames), 0);
     view.geometry.resize(places);
   }
@@ -317,7 +389,7 @@ void Loader::State::run() {
     times.views += scratch.times.views;
     making->left -= end - begin;
     if (making->left == 0) {
-      if (!making->bad.empty()) repeat_good_places(*making);
+      if (!making->bad.empty()) repeat_good_places(*making->batch, making->bad);
       ready.notify_all();
     }
   }
@@ -349,12 +421,9 @@ void Loader::State::make_views_of(std::int64_t sample, const std::vector<std::si
                                   Batch& batch, Scratch& scratch) const {
   const Source& from = source(keys.source);
   if (from.has_videos()) return make_clips(sample, shown, keys, place, batch, scratch);
+  if (hands_over) return hand_over(sample, shown, keys, place, batch, scratch);
   LoaderTimes& spent = scratch.times;
-  double now = core::monotonic_seconds();
-  const auto lap = [&](double& stage) {
-    const double before = std::exchange(now, core::monotonic_seconds());
-    stage += now - before;
-  };
+  Laps lap;
   const auto draw_for = [&](std::size_t v, const Size& size) {
     core::Rng rng = rng_of(core::Stream::view, batch, keys, v);
     scratch.drawn[v] = draw(views[v].recipe, size.height, size.width, rng);
@@ -390,6 +459,41 @@ void Loader::State::make_views_of(std::int64_t sample, const std::vector<std::si
     ++spent.views;
   }
   lap(spent.augment);
+}
+
+// Leaves the views of one picture to others: what is drawn for each, and the picture, decoded where they cannot do that.
+void Loader::State::hand_over(std::int64_t sample, const std::vector<std::size_t>& shown, const Draw& keys, std::size_t place, Batch& batch,
+                              Scratch& scratch) const {
+  const Source& from = source(keys.source);
+  const std::size_t picture = place * pictures_a_place + (views[shown.front()].of_mate && batch.mates[place] >= 0 ? 1 : 0);
+  Stored& kept = batch.pictures[picture];
+  std::optional<Size> size;
+  try {
+    Laps lap;
+    kept = from.read(sample);
+    lap(scratch.times.read);
+    if (hands_over(kept)) size = size_before_decoding(kept);
+    if (!size) {
+      decode_into(kept, channels, {}, scratch.image);
+      size = {scratch.image.height, scratch.image.width};
+      kept = {
+          .owned = std::vector<std::byte>(scratch.image.pixels.size()), .height = size->height, .width = size->width, .channels = channels};
+      std::memcpy(kept.owned.data(), scratch.image.pixels.data(), kept.owned.size());
+      kept.bytes = kept.owned;
+    }
+    lap(scratch.times.decode);
+    ++scratch.times.images;
+  } catch (const core::Error& error) {
+    refuse_sample(from, sample, keys.source, error);
+  }
+  for (const std::size_t v : shown) {
+    core::Rng rng = rng_of(core::Stream::view, batch, keys, v);
+    ViewBatch& view = batch.views[v];
+    view.drawn[place] = draw(views[v].recipe, size->height, size->width, rng);
+    view.geometry[place] = view.drawn[place].geometry;
+    view.picture[place] = picture;
+    ++scratch.times.views;
+  }
 }
 
 void Loader::State::note(Making& making, BadItem item) {
@@ -448,14 +552,16 @@ void Loader::State::make_views(Making& making, std::int64_t place, const Draw& k
   if (!of_mate.empty()) make_views_of(mate, of_mate, keys, at, batch, scratch);
 }
 
-// "skip": a bad place shows the next good one of its batch, so that every batch keeps its size.
-void Loader::State::repeat_good_places(Making& making) const {
-  Batch& batch = *making.batch;
+// "skip": a bad place shows the next good one of its batch, so that every batch keeps its size. Returns the two of each.
+std::vector<std::pair<std::int64_t, std::int64_t>> Loader::State::repeat_good_places(Batch& batch,
+                                                                                     const std::map<std::int64_t, BadItem>& bad) {
+  std::vector<std::pair<std::int64_t, std::int64_t>> repeated;
   const std::int64_t count = batch.size();
-  if (static_cast<std::int64_t>(making.bad.size()) == count) return;
-  for (const auto& [place, item] : making.bad) {
+  if (static_cast<std::int64_t>(bad.size()) == count) return repeated;
+  for (const auto& [place, item] : bad) {
     std::int64_t good = place;
-    while (making.bad.contains(good)) good = (good + 1) % count;
+    while (bad.contains(good)) good = (good + 1) % count;
+    repeated.emplace_back(place, good);
     const auto to = static_cast<std::size_t>(place), from = static_cast<std::size_t>(good);
     batch.samples[to] = batch.samples[from];
     batch.mates[to] = batch.mates[from];
@@ -463,12 +569,17 @@ void Loader::State::repeat_good_places(Making& making) const {
     batch.sources[to] = batch.sources[from];
     for (ViewBatch& view : batch.views) {
       const std::size_t bytes = view.sample_bytes(), frames = static_cast<std::size_t>(view.frames);
-      std::memcpy(view.pixels.data() + to * bytes, view.pixels.data() + from * bytes, bytes);
+      if (!view.pixels.empty()) std::memcpy(view.pixels.data() + to * bytes, view.pixels.data() + from * bytes, bytes);
       std::copy_n(view.shown.begin() + static_cast<std::ptrdiff_t>(from * frames), frames,
                   view.shown.begin() + static_cast<std::ptrdiff_t>(to * frames));
       view.geometry[to] = view.geometry[from];
+      if (!view.drawn.empty()) {
+        view.drawn[to] = view.drawn[from];
+        view.picture[to] = view.picture[from];
+      }
     }
   }
+  return repeated;
 }
 
 }  // namespace selfsight::data

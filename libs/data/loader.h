@@ -8,8 +8,10 @@
 #include "data/source.h"
 #include "data/view.h"
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace selfsight::data {
@@ -21,6 +23,9 @@ struct ViewBatch {
   std::vector<Geometry> geometry;    ///< one a sample: all frames of a clip are cut and changed alike
   std::int64_t frames = 1;           ///< of a clip
   std::vector<std::int64_t> shown;   ///< count x frames: number of each frame in its video; 0 for still images
+  // Of a loader that hands over, instead of pixels:
+  std::vector<Drawn> drawn;          ///< what each sample's view is to be
+  std::vector<std::size_t> picture;  ///< of which of the batch's pictures
   /// Bytes of one sample.
   [[nodiscard]] std::size_t sample_bytes() const { return static_cast<std::size_t>(frames * height * width * channels); }
 };
@@ -32,6 +37,7 @@ struct Batch {
   std::vector<std::int64_t> labels;   ///< -1 without one
   std::vector<std::int32_t> sources;
   std::vector<ViewBatch> views;
+  std::vector<Stored> pictures;  ///< of a loader that hands over: what the views show
   [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(samples.size()); }
 };
 
@@ -65,9 +71,21 @@ struct LoaderTimes {
   [[nodiscard]] LoaderTimes since(const LoaderTimes& before) const;
 };
 
+/// What a batch has become when some of its pictures cannot be used.
+struct Repaired {
+  std::shared_ptr<const Batch> batch;                           ///< without pictures
+  std::vector<std::pair<std::int64_t, std::int64_t>> repeated;  ///< a bad place, and the good one that it repeats
+};
+
 class Loader {
  public:
-  Loader(std::vector<std::shared_ptr<const Source>> sources, std::vector<ViewSpec> views, std::uint64_t seed, const LoaderOptions& options);
+  /// Whether the views of a picture are made elsewhere from its encoded form; those of others are from decoded pixels.
+  using HandsOver = std::function<bool(const Stored& encoded)>;
+
+  /// With `hands_over` the loader makes no views: its batches carry pictures and what is to be made of them. Error: bad_data for clips of
+  /// still images; usage for videos that are to be handed over.
+  Loader(std::vector<std::shared_ptr<const Source>> sources, std::vector<ViewSpec> views, std::uint64_t seed, const LoaderOptions& options,
+         HandsOver hands_over = nullptr);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
@@ -77,6 +95,11 @@ class Loader {
   /// The next batch in order, or null at the end of the epoch. It stays valid as long as it is held; its buffers return to the
   /// ring after that. Error: bad_data when an item is bad and the policy says fail or the share is passed.
   std::shared_ptr<const Batch> next();
+  /// Whether next() would return without waiting.
+  [[nodiscard]] bool ready() const;
+  /// Of a loader that hands over, when pictures of a batch that next() gave prove unusable, by number and reason: counts them as it counts
+  /// others. A place that shows one repeats the next good one of its batch, if the policy is "skip" or "replace". Error: as next().
+  Repaired without(const std::shared_ptr<const Batch>& batch, const std::vector<std::pair<std::size_t, std::string>>& unusable);
   /// Every bad item seen so far, in order of sample.
   [[nodiscard]] std::vector<BadItem> bad_items() const;
   /// Those that an earlier part of a resumed run saw: they count, and are listed.

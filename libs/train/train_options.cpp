@@ -34,6 +34,9 @@ void TrainOptions::describe(core::Options& o) {
   o.add("weight-decay-end", &weight_decay_end, "weight decay at the end, by a cosine; negative: constant").range(-1, 100);
   o.add("clip", &clip, "largest norm of the whole gradient; 0: no clipping").range(0);
   o.add("precision", &precision, "arithmetic of the forward pass").choices({"fp32", "bf16", "fp16"});
+  o.add("augment", &augment,
+        "where views are made: by the workers, or on --device (JPEGs are decoded there too; on a CPU by a twin of the kernel)")
+      .choices({"host", "device"});
   o.group("Running");
   o.add("device", &device, "cpu, cuda or cuda:N").metavar("DEVICE").runtime();
   o.add("threads", &threads, "threads of LibTorch; 0: all processors (another number may change the last bits)").range(0, 1024).runtime();

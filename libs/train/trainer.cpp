@@ -12,6 +12,7 @@
 #include "train/autocast.h"
 #include "train/checkpoint.h"
 #include "train/deadline.h"
+#include "train/feed.h"
 #include "train/loading_meter.h"
 #include "train/monitor.h"
 #include "train/record.h"
@@ -42,7 +43,7 @@ class Trainer {
   void epoch(std::int64_t number);
   /// False when the run went back to a checkpoint instead of on.
   bool update(std::int64_t number);
-  torch::Tensor forward_backward(const data::Batch& batch, Outcome& outcome);
+  torch::Tensor forward_backward(const Fed& fed, Outcome& outcome);
   bool gradients_usable(double loss);
   bool roll_back_or_fail();
   [[nodiscard]] std::uint64_t data_seed() const;
@@ -64,7 +65,7 @@ class Trainer {
   Progress progress_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<nn::NormStatistics> statistics_;
-  std::unique_ptr<data::Loader> loader_;
+  std::unique_ptr<Feed> feed_;
   std::optional<data::SavedBatches> batches_;
   std::vector<std::int64_t> shards_;  ///< of each sample, where a window is shuffled at a time
   Checkpoints checkpoints_;
@@ -81,7 +82,6 @@ class Trainer {
   json lengths_ = json::array();       ///< {"step", "total"}: from which step on the schedule was for so many
   std::optional<double> knn_here_;     ///< of the weights as they are
   double started_ = core::monotonic_seconds(), saved_ = started_, seconds_before_ = 0;
-  double transfer_ = 0;  ///< seconds from pixels to normalised tensors on the device
   LoadingMeter since_log_, since_epoch_;
 };
 
@@ -137,7 +137,10 @@ Trainer::Trainer(Run& run, const RunFolder& folder)
   method_.to(device_);
   statistics_ = std::make_unique<nn::NormStatistics>(method_);
   optimizer_ = std::make_unique<Optimizer>(method_.parameter_groups(run.optimizer), run.optimizer);
-  loader_ = std::make_unique<data::Loader>(std::vector{set_.source()}, views, options_.seed, run.loader);
+  FeedOptions feed{.seed = options_.seed, .loader = run.loader, .normalisation = set_.normalisation(), .channels = set_.channels()};
+  feed.device = device_;
+  feed.on_device = options_.augment == "device";
+  feed_ = std::make_unique<Feed>(set_.source(), views, feed);
   if (options_.knn_every > 0)
     knn_ = std::make_unique<OnlineKnn>(set_.source(), options_.knn_bank, options_.knn_queries, options_.knn_k, options_.knn_temperature,
                                        options_.seed);
@@ -168,7 +171,7 @@ void Trainer::restore(const std::optional<CheckpointState>& state) {
     fault_step_ = state->facts.value("fault_step", std::int64_t{0});
     std::vector<data::BadItem> bad;
     for (const auto& item : state->facts.value("bad_items", json::array())) bad.push_back({item.at(0), item.at(1), item.at(2), item.at(3)});
-    loader_->add_bad_items(bad);
+    feed_->loader().add_bad_items(bad);
     lengths_ = state->facts.at("lengths");
     knn_here_ = state->knn;
     core::log_info("going on from step {} of {}", progress_.step, progress_.total_steps);
@@ -190,7 +193,7 @@ void Trainer::restore(const std::optional<CheckpointState>& state) {
 void Trainer::checkpoint() {
   if (progress_.step > fault_step_ && non_finite_ == 0) fruitless_ = 0;
   json bad = json::array();
-  for (const auto& item : loader_->bad_items()) bad.push_back({item.sample, item.source, item.name, item.reason});
+  for (const auto& item : feed_->loader().bad_items()) bad.push_back({item.sample, item.source, item.name, item.reason});
   CheckpointState state;
   state.step = progress_.step;
   state.suspect = non_finite_ > 0;
@@ -226,21 +229,19 @@ void Trainer::stop_if_asked() {
 }
 
 /// Forward and backward of one batch. The returned loss is detached and not scaled.
-torch::Tensor Trainer::forward_backward(const data::Batch& batch, Outcome& outcome) {
+torch::Tensor Trainer::forward_backward(const Fed& fed, Outcome& outcome) {
   Views views;
-  const double begin = core::monotonic_seconds();
-  for (const auto& view : batch.views) views.x.push_back(to_tensor(view, set_.normalisation(), device_));
-  views.samples = torch::tensor(batch.samples).to(device_);
-  views.labels = torch::tensor(batch.labels).to(device_);
-  transfer_ += core::monotonic_seconds() - begin;
-  views.batch = &batch;
+  views.x = fed.x;
+  views.samples = torch::tensor(fed.batch->samples).to(device_);
+  views.labels = torch::tensor(fed.batch->labels).to(device_);
+  views.batch = fed.batch.get();
   {
     const Autocast autocast(options_.precision, device_.type());
     outcome = method_.step(views, progress_);
   }
   const double scale = loss_scale_ / static_cast<double>(options_.accumulate);
   (scale == 1.0 ? outcome.loss : outcome.loss * scale).backward();
-  images_ += batch.size();
+  images_ += fed.batch->size();
   return outcome.loss.detach();
 }
 
@@ -318,10 +319,11 @@ bool Trainer::update(std::int64_t number) {
   Outcome outcome;
   double loss = 0;
   for (std::int64_t part = 0; part < options_.accumulate; ++part) {
-    const auto batch = loader_->next();
-    if (!batch) core::fail(core::Exit::internal, "the plan of epoch {} ended early", number);
-    if (progress_.step == 0 && part == 0) write_views(*batch, folder_ / "views.png");
-    loss += forward_backward(*batch, outcome).item<double>() / static_cast<double>(options_.accumulate);
+    const bool last = part + 1 == options_.accumulate && progress_.step + 1 >= progress_.total_steps;
+    const auto fed = feed_->next(/*more=*/!last);
+    if (!fed) core::fail(core::Exit::internal, "the plan of epoch {} ended early", number);
+    if (progress_.step == 0 && part == 0) write_views(fed->x, set_.normalisation(), folder_ / "views.png");
+    loss += forward_backward(*fed, outcome).item<double>() / static_cast<double>(options_.accumulate);
   }
   const double lr = options_.learning_rate(peak_lr_, progress_);
   if (gradients_usable(loss)) {
@@ -352,7 +354,7 @@ void Trainer::log_step(const Outcome& outcome, double loss, double lr) {
   metrics_->write(line);
   if (const auto warning = collapse_.look(spread, loss, outcome.uniform_loss)) core::log_warning("step {}: {}", progress_.step, *warning);
 
-  const LoadingMeter::Lap lap = since_log_.lap(loader_->times(), transfer_, images_);
+  const LoadingMeter::Lap lap = since_log_.lap(feed_->loader().times(), feed_->transfer(), images_);
   json timing = {{"type", "step"},
                  {"step", progress_.step},
                  {"epoch", progress_.epochs()},
@@ -400,9 +402,9 @@ void Trainer::epoch(std::int64_t number) {
     torch::manual_seed(core::Rng(data_seed(), core::Stream::epoch, static_cast<std::uint64_t>(number)).bits64() >> 1);
     method_.before_epoch(context);
   }
-  loader_->start(method_.plan(proposed_batches(number), data_seed(), number), number, done * options_.accumulate);
+  feed_->start(method_.plan(proposed_batches(number), data_seed(), number), number, done * options_.accumulate);
   // Rates are of the steps alone: what lies between two epochs is not counted.
-  for (LoadingMeter* meter : {&since_log_, &since_epoch_}) meter->lap(loader_->times(), transfer_, images_);
+  for (LoadingMeter* meter : {&since_log_, &since_epoch_}) meter->lap(feed_->loader().times(), feed_->transfer(), images_);
   method_.train();
   const std::int64_t last = std::min(progress_.total_steps, (number + 1) * progress_.steps_per_epoch);
   while (progress_.step < last) {
@@ -423,7 +425,7 @@ void Trainer::finish_epoch(std::int64_t number) {
   epoch_loss_ = 0;
   epoch_steps_ = 0;
   const bool last = progress_.step >= progress_.total_steps;
-  const LoadingMeter::Lap lap = since_epoch_.lap(loader_->times(), transfer_, images_);
+  const LoadingMeter::Lap lap = since_epoch_.lap(feed_->loader().times(), feed_->transfer(), images_);
   std::string costs;
   for (const auto& [stage, milliseconds] : lap.stages) costs += fmt::format("{:.3f} ms to {}, ", milliseconds, stage);
   core::log_info("epoch {}: {:.0f} images/s; an image takes {}waiting for data {:.1f} % of the time", number + 1, lap.images_per_second,
@@ -465,7 +467,7 @@ json Trainer::training_facts() const {
                 {"samples", set_.samples()},
                 {"files", {{"metrics", file("metrics.jsonl")}, {"views", file("views.png")}}}};
   json bad = json::array();
-  for (const auto& item : loader_->bad_items()) bad.push_back({{"name", item.name}, {"reason", item.reason}});
+  for (const auto& item : feed_->loader().bad_items()) bad.push_back({{"name", item.name}, {"reason", item.reason}});
   if (!bad.empty()) facts["bad_items"] = std::move(bad);
   if (lengths_.size() > 1) facts["lengths"] = lengths_;
   if (run_.provenance) {  // what differs between two runs of the same command

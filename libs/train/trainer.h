@@ -35,6 +35,7 @@ struct TrainOptions {
   double weight_decay_end = -1;    ///< cosine from weight_decay to this; negative: constant
   double clip = 0.0;               ///< global gradient norm; 0: off
   std::string precision = "fp32";  ///< fp32, bf16, fp16 (autocast)
+  std::string augment = "host";    ///< where views are made: "host", or "device"
   // Running
   std::string device = "cpu";
   std::int64_t threads = 0;  ///< of LibTorch; 0: all processors

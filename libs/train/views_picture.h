@@ -2,11 +2,12 @@
 #pragma once
 
 #include "core/files.h"
-#include "data/loader.h"
+#include "train/tensors.h"
 
 namespace selfsight::train {
 
-/// The views of the first twelve samples of a batch as a PNG: a row a view, a column a sample. Errors: cannot_create, io.
-void write_views(const data::Batch& batch, const core::fs::path& file);
+/// The views of the first twelve samples of a batch (each N x C x H x W or N x C x T x H x W, normalised) as a PNG: a row a view (of clips
+/// the first frame), a column a sample. Errors: cannot_create, io.
+void write_views(const std::vector<torch::Tensor>& views, const Normalisation& normalisation, const core::fs::path& file);
 
 }  // namespace selfsight::train

@@ -24,6 +24,7 @@ same whole/model.json killed/model.json
 start_tiny_run moco data.json termed --log-every 1 --epochs 40
 pid=$!
 for _ in $(seq 300); do [ -s termed/metrics.jsonl ] && break; sleep 0.1; done
+refuses 64 "another run is at work in this folder \\(process $pid on $(hostname)\\)" tiny_run moco data.json termed --epochs 40
 kill -TERM $pid
 wait $pid
 status=$?

@@ -59,6 +59,18 @@ TEST_CASE("every method ends with the same bytes whatever the number of workers,
   }
 }
 
+TEST_CASE("views made by the device half, on a CPU too, lead to the same bytes") {
+  for (const std::string method : {"simclr", "swav", "pixpro", "hsa"}) {
+    CAPTURE(method);
+    const Folder host, device;
+    auto run = test::make_run(method, host.path(), {{"epochs", 1}});
+    train::pretrain(run);
+    auto other = test::make_run(method, device.path(), {{"epochs", 1}, {"augment", "device"}});
+    train::pretrain(other);
+    for (const char* file : {"weights.safetensors", "metrics.jsonl", "views.png"}) CHECK(same_bytes(host / file, device / file));
+  }
+}
+
 TEST_CASE("every part of a checkpoint matters: with any one of them from two steps before, the end is another") {
   const auto part_of = [](std::string name) {  // "method/queue", "method/backbone" (a modifier's host too), "optimizer"
     if (name.starts_with("optimizer/")) return std::string("optimizer");

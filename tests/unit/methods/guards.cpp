@@ -4,11 +4,7 @@
 #include "core/signals.h"
 #include "data/source.h"
 
-#include <fcntl.h>
-#include <unistd.h>
 #include <cmath>
-#include <cstdio>
-#include <functional>
 #include <limits>
 #include <set>
 
@@ -58,21 +54,6 @@ class Faulty : public train::Modifier {
     return out;
   }
 };
-
-/// What is written to stderr while `work` runs.
-std::string stderr_of(const std::function<void()>& work) {
-  const Folder folder;
-  const fs::path file = folder.path() / "stderr";
-  std::fflush(stderr);
-  const int before = ::dup(STDERR_FILENO), capture = ::open(file.c_str(), O_WRONLY | O_CREAT, 0600);
-  ::dup2(capture, STDERR_FILENO);
-  work();
-  std::fflush(stderr);
-  ::dup2(before, STDERR_FILENO);
-  ::close(before);
-  ::close(capture);
-  return test::text_of(file);
-}
 
 train::Run faulty_run(const Folder& folder, const Fault& what, const nlohmann::json& overrides = nlohmann::json::object()) {
   static const bool done = train::ModifierRegistry::instance().add(
@@ -177,10 +158,14 @@ TEST_CASE("faults that do not end end the run, with the step and the likely caus
 }
 
 TEST_CASE("a run whose embeddings collapse says so, once, and its record shows it") {
-  Folder folder;
+  Folder folder, messages;
   auto run = faulty_run(folder, {.calls = {}, .collapsed = true}, {{"epochs", 4}});  // 32 steps; a warning comes after 20
   core::set_log_level(core::Level::warning);
-  const std::string said = stderr_of([&] { train::pretrain(run); });
+  {
+    const test::Redirect away(STDERR_FILENO, messages / "stderr");
+    train::pretrain(run);
+  }
+  const std::string said = test::text_of(messages / "stderr");
   core::set_log_level(core::Level::error);
   CHECK(test::contains(said, "step 20: the features have collapsed"));
   CHECK(said.find("collapsed") == said.rfind("collapsed"));

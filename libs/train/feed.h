@@ -1,0 +1,56 @@
+// The batches of a run as tensors on its device, whichever half of the data path makes the views: the loader's workers, or the device.
+#pragma once
+
+#include "data/loader.h"
+#include "kernels/device_views.h"
+#include "train/tensors.h"
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace selfsight::train {
+
+struct Fed {
+  std::shared_ptr<const data::Batch> batch;
+  std::vector<torch::Tensor> x;  ///< of each view, normalised, as to_tensor gives it
+};
+
+struct FeedOptions {
+  std::uint64_t seed = 0;
+  data::LoaderOptions loader;
+  Normalisation normalisation;
+  std::int64_t channels = 3;
+  torch::Device device = torch::kCPU;
+  bool on_device = false;  ///< views are made by the device half (on a CPU: by its twin)
+};
+
+class Feed {
+ public:
+  /// Errors: as Loader's and, on the device, DeviceViews'.
+  Feed(const std::shared_ptr<const data::Source>& source, const std::vector<data::ViewSpec>& views, const FeedOptions& options);
+  /// As Loader::start.
+  void start(data::EpochPlan plan, std::int64_t epoch, std::int64_t first);
+  /// The next batch, or none at the end of the epoch. `more`: another will be asked for, and the device begins with it if it is there, so
+  /// that it is made while the network computes on this one. Error: as Loader::next.
+  std::optional<Fed> next(bool more);
+  [[nodiscard]] data::Loader& loader() { return loader_; }
+  /// Seconds that the caller spent on the way from the loader's batches to tensors.
+  [[nodiscard]] double transfer() const { return transfer_; }
+
+ private:
+  struct Begun {
+    std::shared_ptr<const data::Batch> batch;
+    kernels::ViewsUnderWay views;
+  };
+  [[nodiscard]] std::optional<Begun> begin();
+  Fed finish(const Begun& begun);
+
+  FeedOptions options_;
+  std::unique_ptr<kernels::DeviceViews> device_views_;
+  std::optional<Begun> ahead_;
+  double transfer_ = 0;
+  data::Loader loader_;  ///< the last member: its workers end before what they use
+};
+
+}  // namespace selfsight::train
