@@ -47,6 +47,7 @@ void ConvertOptions::check() const {
 
 ForeignWeights read_foreign(const std::filesystem::path& path, const ConvertOptions& options) {
   ForeignWeights out;
+  std::string prefix = options.prefix;
   const core::MappedFile start(path);
   if (weights::is_torch_file(start.bytes())) {
     const auto file =
@@ -58,9 +59,11 @@ ForeignWeights read_foreign(const std::filesystem::path& path, const ConvertOpti
     const auto file = std::make_shared<manifest::Safetensors>(path);
     for (const auto& [key, tensor] : file->tensors()) out.shapes.emplace(key, tensor.shape);
     out.tensor = [file](const std::string& key) { return file->at(key); };
+    // A checkpoint of ours says which of its networks the run is for: no rule for names could tell.
+    if (const auto own = file->metadata().find("network"); prefix == "auto" && own != file->metadata().end()) prefix = own->second;
   }
   const weights::Shapes ours = shapes_of(*nn::make_backbone(options.backbone));
-  out.fit = options.prefix == "auto" ? weights::fit(ours, out.shapes) : weights::fit(ours, out.shapes, options.prefix);
+  out.fit = prefix == "auto" ? weights::fit(ours, out.shapes) : weights::fit(ours, out.shapes, prefix);
   return out;
 }
 

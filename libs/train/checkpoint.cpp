@@ -37,7 +37,9 @@ void Checkpoints::save(const CheckpointState& state) const {
   const fs::path path = folder_ / fmt::format("step-{:010}", state.step);
   if (fs::exists(path)) return;  // this very step is there already
   core::create_folder_atomically(path, [&](const fs::path& temporary) {
-    const std::string digest = nn::save_tensors(temporary / "state.safetensors", state.tensors);
+    std::map<std::string, std::string> metadata;
+    if (!state.network.empty()) metadata.emplace("network", state.network);
+    const std::string digest = nn::save_tensors(temporary / "state.safetensors", state.tensors, metadata);
     const nlohmann::json facts = {{"step", state.step}, {"facts", state.facts}, {"suspect", state.suspect}, {"state", digest}};
     core::write_atomically(temporary / "checkpoint.json", facts.dump(1) + "\n");
   });

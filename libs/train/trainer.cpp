@@ -181,6 +181,8 @@ void Trainer::checkpoint() {
   state.suspect = non_finite_ > 0;
   for (const auto& [name, tensor] : nn::named_state(method_)) state.tensors.emplace("method/" + name, tensor);
   for (const auto& [name, tensor] : optimizer_->state()) state.tensors.emplace("optimizer/" + name, tensor);
+  for (const auto& child : method_.named_modules("", /*include_self=*/false))
+    if (child.value() == method_.backbone()) state.network = "method/" + child.key() + ".";
   state.facts = {{"metrics_bytes", metrics_->sync()}, {"timings_bytes", timings_->sync()},
                  {"loss_scale", loss_scale_},         {"scale_age", scale_age_},
                  {"epoch_loss", epoch_loss_},         {"epoch_steps", epoch_steps_},
