@@ -33,9 +33,9 @@ jit::Module mirror(const torch::nn::Module& module, const Units& units) {
 /// Adds what `function` does with `example` as a method. Tensors of the module that it uses become reads of its attributes.
 void add_traced(jit::Module& module, const std::string& name, const torch::Tensor& example,
                 const std::function<torch::Tensor(const torch::Tensor&)>& function) {
-  const auto traced = jit::tracer::trace({example}, [&](const jit::Stack& inputs) { return jit::Stack{function(inputs.at(0).toTensor())}; },
-                                         [](const torch::Tensor&) { return std::string(); }, /*strict=*/true, /*force_outplace=*/false,
-                                         &module, {"x"});
+  const auto traced = jit::tracer::trace(
+      {example}, [&](const jit::Stack& inputs) { return jit::Stack{function(inputs.at(0).toTensor())}; },
+      [](const torch::Tensor&) { return std::string(); }, /*strict=*/true, /*force_outplace=*/false, &module, {"x"});
   const std::shared_ptr<jit::Graph> graph = traced.first->graph;
   jit::EliminateDeadCode(graph);
   module.type()->addMethod(module._ivalue()->compilation_unit()->create_function(c10::QualifiedName(*module.type()->name(), name), graph));
@@ -44,8 +44,12 @@ void add_traced(jit::Module& module, const std::string& name, const torch::Tenso
 /// Numbers without order, the same in every run and from no generator.
 torch::Tensor images(const Backbone& backbone, std::int64_t count, std::int64_t side) {
   const std::int64_t channels = backbone.options().channels;
-  return torch::arange(count * channels * side * side, torch::kFloat64).square_().mul_(0.37).sin_().to(torch::kFloat32).view(
-      {count, channels, side, side});
+  return torch::arange(count * channels * side * side, torch::kFloat64)
+      .square_()
+      .mul_(0.37)
+      .sin_()
+      .to(torch::kFloat32)
+      .view({count, channels, side, side});
 }
 
 /// Whether the trace is the backbone at this batch and size too.
@@ -90,9 +94,8 @@ def logits(self, x: Tensor) -> Tensor:
 )";
 
 std::string forward_source(std::int64_t channels, std::int64_t image, std::int64_t step) {
-  const std::string sides =
-      step == 0 ? "x.size(2) == height and x.size(3) == width"
-                : fmt::format("(x.size(2) - height) % {0} == 0 and (x.size(3) - width) % {0} == 0", step);
+  const std::string sides = step == 0 ? "x.size(2) == height and x.size(3) == width"
+                                      : fmt::format("(x.size(2) - height) % {0} == 0 and (x.size(3) - width) % {0} == 0", step);
   const std::string allowed = step == 0 ? fmt::format("{}", image) : fmt::format("{} more or less by multiples of {}", image, step);
   return fmt::format(fmt::runtime(forward_text), fmt::arg("channels", channels), fmt::arg("sides", sides), fmt::arg("allowed", allowed));
 }
@@ -123,7 +126,8 @@ torch::jit::Module to_torchscript(Backbone& backbone, const ScriptInput& input, 
   return out;
 }
 
-std::string save_torchscript(const core::fs::path& path, const torch::jit::Module& module, const std::map<std::string, std::string>& notes) {
+std::string save_torchscript(const core::fs::path& path, const torch::jit::Module& module,
+                             const std::map<std::string, std::string>& notes) {
   core::Digest digest;
   core::write_atomically_from(path, [&](const core::ByteSink& append) {
     const auto write = [&](const void* data, std::size_t size) {

@@ -6,8 +6,9 @@
 #include "nn/torchscript.h"
 #include "train/embed.h"
 
-#include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 
 namespace selfsight::tasks {
@@ -21,7 +22,7 @@ void TorchscriptOptions::describe(core::Options& o) {
       .metavar("FILE")
       .written()
       .runtime();
-  o.add("force", &force, "replace the --torchscript FILE even when it is one that this program did not write").runtime();
+  o.add("force", &force, "replace the --torchscript FILE even when this program did not write it").only_with("torchscript").runtime();
 }
 
 void TorchscriptOptions::check() const {
@@ -31,9 +32,9 @@ void TorchscriptOptions::check() const {
 bool looks_like_manifest(const std::string& file) {
   if (file == "-") return true;
   std::ifstream stream(file, std::ios::binary);
+  if (!stream) core::fail(core::Exit::no_input, "{}: {}", file, std::strerror(errno));
   std::array<char, 16> bytes{};
   stream.read(bytes.data(), bytes.size());
-  if (stream.gcount() == 0) core::fail(core::Exit::no_input, "{}: cannot be read, or is empty", file);
   const std::string_view start(bytes.data(), static_cast<std::size_t>(stream.gcount()));
   // A safetensors file may begin with the byte of a brace too, as the least of the eight that say how long its header is.
   if (start.find('\0') != std::string_view::npos) return false;
@@ -55,16 +56,15 @@ void write_torchscript(manifest::Model& model, const TorchscriptOptions& options
   } else {
     backbone = train::load_pretrained(model).backbone;
   }
-  const manifest::Json facts = {{"method", model.method}, {"architecture", model.architecture}, {"input", model.input},
-                                {"mean", model.mean},     {"stddev", model.stddev},             {"feature_dim", model.feature_dim},
-                                {"weights", model.weights.digest}};
+  const manifest::Json facts = {
+      {"method", model.method}, {"architecture", model.architecture}, {"input", model.input},           {"mean", model.mean},
+      {"stddev", model.stddev}, {"feature_dim", model.feature_dim},   {"weights", model.weights.digest}};
   const core::fs::path path = core::absolute_path(options.file);
   const std::string digest =
       nn::save_torchscript(path, nn::to_torchscript(*backbone, input, classifier.get()), {{note, facts.dump(1) + "\n"}});
   model.extra["torchscript"] = {{"path", path.string()}, {"digest", digest}};
-  core::log_info("{}: TorchScript of {}{}, {} -> {} features", options.file, model.architecture.value("name", ""),
-                 classifies ? " with its classifier" : "", fmt::format("N x {} x {} x {}", model.input.at(2), input.image, input.image),
-                 model.feature_dim);
+  core::log_info("{}: TorchScript of {}{}, N x {} x {} x {} -> {} features", options.file, backbone->options().name,
+                 classifies ? " with its classifier" : "", model.input.at(2), input.image, input.image, model.feature_dim);
 }
 
 }  // namespace selfsight::tasks

@@ -22,8 +22,8 @@ struct TorchscriptOptions {
 bool looks_like_manifest(const std::string& file);
 
 /// Writes the model's network, with logits() where it has a classifier that came with its weights (nn::to_torchscript says what is in it),
-/// and "selfsight.json" beside it: method, architecture, input, mean, stddev, feature_dim, and the weights' digest. The model then names the
-/// file as its "torchscript". Errors: as train::load_pretrained; cannot_create, io.
+/// and "selfsight.json" beside it: method, architecture, input, mean, stddev, feature_dim, and the weights' digest. The model then names
+/// the file as its "torchscript". Errors: as train::load_pretrained; cannot_create, io.
 void write_torchscript(manifest::Model& model, const TorchscriptOptions& options);
 
 }  // namespace selfsight::tasks

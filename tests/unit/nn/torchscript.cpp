@@ -6,9 +6,9 @@
 #include "unit/nn/formula.h"
 #include "unit/support.h"
 
+#include <doctest/doctest.h>
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/csrc/jit/serialization/import.h>
-#include <doctest/doctest.h>
 
 using namespace selfsight;
 
@@ -19,7 +19,7 @@ const nn::ScriptInput input{.image = 64, .mean = {0.4, 0.5, 0.6}, .stddev = {0.2
 std::shared_ptr<nn::Backbone> small(const std::string& name, nn::BackboneOptions options = {}) {
   options.name = name;
   options.image = 64;
-  options.width = 0.25;
+  options.width = 0.125;
   options.depth = 2;
   options.dim = 48;
   options.heads = 3;
@@ -44,7 +44,7 @@ std::map<std::string, torch::Tensor> state_of(const torch::jit::Module& module) 
 
 torch::Tensor noise(std::vector<std::int64_t> shape) { return (formula::noise("input", shape) * 4).to(torch::kFloat32); }
 
-/// Features as exported and as they are; no tensors when the exported network refuses the input.
+/// The features as exported are those of the backbone.
 void check_same(torch::jit::Module& script, nn::Backbone& backbone, const torch::Tensor& x) {
   const torch::Tensor expected = backbone.forward(x).pooled, found = script.forward({x}).toTensor();
   CHECK(found.sizes() == expected.sizes());
@@ -60,7 +60,7 @@ TEST_CASE("TorchScript: every backbone gives its features, in batches of any siz
     CAPTURE(name);
     const auto backbone = small(name);
     torch::jit::Module script = written_and_read(folder, *backbone);
-    for (const std::int64_t count : {1, 2, 5}) check_same(script, *backbone, noise({count, 3, 64, 64}));
+    for (const std::int64_t count : {1, 5}) check_same(script, *backbone, noise({count, 3, 64, 64}));
     script.eval();
     check_same(script, *backbone, noise({2, 3, 64, 64}).contiguous(torch::MemoryFormat::ChannelsLast));
 
@@ -73,10 +73,11 @@ TEST_CASE("TorchScript: every backbone gives its features, in batches of any siz
     }
     // Which tensors an optimizer would take is as it was; a device is named nowhere.
     CHECK(script.parameters().size() == backbone->parameters().size());
-    for (const char* method : {"_features", "normalize"}) CHECK(script.get_method(method).graph()->toString().find("cpu") == std::string::npos);
+    for (const char* method : {"_features", "normalize"})
+      CHECK(script.get_method(method).graph()->toString().find("cpu") == std::string::npos);
 
     // Other sizes: as the backbone has it, or not at all.
-    for (const auto& [height, width] : {std::pair{80, 64}, {65, 97}, {96, 160}, {32, 128}}) {
+    for (const auto& [height, width] : {std::pair{65, 97}, {96, 32}, {32, 128}}) {
       CAPTURE(height);
       const torch::Tensor x = noise({2, 3, height, width});
       const bool step_32 = name.starts_with("efficientnet");
