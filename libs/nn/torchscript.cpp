@@ -2,6 +2,7 @@
 
 #include "core/digest.h"
 #include "core/error.h"
+#include "nn/ema.h"
 
 #include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/frontend/tracer.h>
@@ -9,7 +10,6 @@
 #include <torch/csrc/jit/serialization/export.h>
 
 #include <functional>
-#include <span>
 
 namespace selfsight::nn {
 
@@ -96,7 +96,7 @@ def logits(self, x: Tensor) -> Tensor:
 std::string forward_source(std::int64_t channels, std::int64_t image, std::int64_t step) {
   const std::string sides = step == 0 ? "x.size(2) == height and x.size(3) == width"
                                       : fmt::format("(x.size(2) - height) % {0} == 0 and (x.size(3) - width) % {0} == 0", step);
-  const std::string allowed = step == 0 ? fmt::format("{}", image) : fmt::format("{} more or less by multiples of {}", image, step);
+  const std::string allowed = step == 0 ? fmt::format("{}", image) : fmt::format("{} or differ from it by multiples of {}", image, step);
   return fmt::format(fmt::runtime(forward_text), fmt::arg("channels", channels), fmt::arg("sides", sides), fmt::arg("allowed", allowed));
 }
 
@@ -105,6 +105,7 @@ std::string forward_source(std::int64_t channels, std::int64_t image, std::int64
 torch::jit::Module to_torchscript(Backbone& backbone, const ScriptInput& input, Mlp* classifier) {
   const torch::NoGradGuard no_grad;
   backbone.eval();
+  freeze(backbone);
   const std::int64_t channels = backbone.options().channels;
   const auto units = std::make_shared<jit::CompilationUnit>();
   jit::Module out = mirror(backbone, units);
@@ -118,6 +119,7 @@ torch::jit::Module to_torchscript(Backbone& backbone, const ScriptInput& input, 
   out.define(normalize_text);
   if (classifier) {
     classifier->eval();
+    freeze(*classifier);
     jit::Module head = mirror(*classifier, units);
     add_traced(head, "forward", torch::zeros({2, backbone.feature_dim()}), [&](const torch::Tensor& x) { return classifier->forward(x); });
     out.register_module("classifier", head);
@@ -128,17 +130,15 @@ torch::jit::Module to_torchscript(Backbone& backbone, const ScriptInput& input, 
 
 std::string save_torchscript(const core::fs::path& path, const torch::jit::Module& module,
                              const std::map<std::string, std::string>& notes) {
-  core::Digest digest;
-  core::write_atomically_from(path, [&](const core::ByteSink& append) {
-    const auto write = [&](const void* data, std::size_t size) {
-      const std::span bytes(static_cast<const std::byte*>(data), size);
-      digest.add(bytes);
-      append(bytes);
-      return size;
-    };
-    jit::ExportModule(module, write, jit::ExtraFilesMap(notes.begin(), notes.end()));
-  });
-  return digest.finish();
+  // Whole in memory first: an error of the disk may not be thrown through the writer of the archive, which goes on writing when destroyed.
+  std::string bytes;
+  const auto write = [&](const void* data, std::size_t size) {
+    bytes.append(static_cast<const char*>(data), size);
+    return size;
+  };
+  jit::ExportModule(module, write, jit::ExtraFilesMap(notes.begin(), notes.end()));
+  core::write_atomically(path, bytes);
+  return core::digest_of(bytes);
 }
 
 bool has_note(const core::fs::path& path, const std::string& name) {

@@ -29,7 +29,9 @@ void ConvertOptions::describe(core::Options& o) {
   o.add("image", &backbone.image, "side of the input that the weights are for").range(1, 1 << 14);
   o.add("channels", &backbone.channels, "of the input").range(1, 64);
   o.add("method", &method, "what made the weights: reports call the model so").metavar("NAME");
-  o.add("prefix", &prefix, "what stands before the network's keys in the file; auto: whatever fits best").metavar("TEXT");
+  o.add("prefix", &prefix,
+        "what stands before the network's keys in the file; auto: what a checkpoint says of itself, else whatever fits best")
+      .metavar("TEXT");
   o.add("skip-objects", &skip_objects, "leave out objects of classes (settings of a run, say) instead of refusing the file");
   o.add("dry-run", &dry_run, "only tell what fits");
   o.add("classifier", &classifier,
@@ -60,7 +62,8 @@ ForeignWeights read_foreign(const std::filesystem::path& path, const ConvertOpti
     for (const auto& [key, tensor] : file->tensors()) out.shapes.emplace(key, tensor.shape);
     out.tensor = [file](const std::string& key) { return file->at(key); };
     // A checkpoint of ours says which of its networks the run is for: no rule for names could tell.
-    if (const auto own = file->metadata().find("network"); prefix == "auto" && own != file->metadata().end()) prefix = own->second;
+    if (const auto own = file->metadata().find("selfsight.network"); prefix == "auto" && own != file->metadata().end())
+      prefix = own->second;
   }
   const weights::Shapes ours = shapes_of(*nn::make_backbone(options.backbone));
   out.fit = prefix == "auto" ? weights::fit(ours, out.shapes) : weights::fit(ours, out.shapes, prefix);

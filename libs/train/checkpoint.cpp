@@ -38,7 +38,7 @@ void Checkpoints::save(const CheckpointState& state) const {
   if (fs::exists(path)) return;  // this very step is there already
   core::create_folder_atomically(path, [&](const fs::path& temporary) {
     std::map<std::string, std::string> metadata;
-    if (!state.network.empty()) metadata.emplace("network", state.network);
+    if (!state.network.empty()) metadata.emplace("selfsight.network", state.network);
     const std::string digest = nn::save_tensors(temporary / "state.safetensors", state.tensors, metadata);
     const nlohmann::json facts = {{"step", state.step}, {"facts", state.facts}, {"suspect", state.suspect}, {"state", digest}};
     core::write_atomically(temporary / "checkpoint.json", facts.dump(1) + "\n");

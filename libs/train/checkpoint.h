@@ -27,8 +27,8 @@ class Checkpoints {
 
   /// Checks the free space first, writes beside, renames, verifies by reading back, and only then removes the oldest; the newest
   /// that is not suspect stays in any case.
-  /// `network` goes into the metadata of state.safetensors, under that name: ssl-convert finds the backbone by it among its EMA copies.
-  /// Errors: cannot_create, io; the ones before stay.
+  /// `network` goes into the metadata of state.safetensors as "selfsight.network": ssl-convert finds the backbone by it among its EMA
+  /// copies. Errors: cannot_create, io; the ones before stay.
   void save(const CheckpointState& state) const;
   /// The newest that is whole; a damaged one is named in a warning, renamed to damaged-step-..., and the one before is taken. None:
   /// nullopt.

@@ -54,7 +54,7 @@ refuses 64 "give the file" ssl-convert $small -o other
 refuses 64 "2 numbers for 3 channels" ssl-convert $small --mean 0.5,0.5 prefixed.safetensors -o other
 
 # A checkpoint of a run with two networks of one shape (the query's and the key's) gives the one that the run exports.
-ok "a run of two networks" ssl-pretrain moco --profile small $small --view-size 16 --batch 4 --queue 12 --epochs 2 --warmup-epochs 0 --knn-every 0 --no-provenance -o moco images.json
+ok "a run of two networks" ssl-pretrain moco --profile small $small --view-size 16 --batch 4 --queue 12 --shuffle-groups 1 --epochs 2 --warmup-epochs 0 --knn-every 0 --no-provenance -o moco images.json
 for step in moco/checkpoints/*/; do last=$step; done
 ok "convert a checkpoint" ssl-convert $small --image 16 --method moco "$last/state.safetensors" -o again
 grep -q "behind the prefix 'method/query.backbone.'" err && pass || fail "the network of a checkpoint is not told"
@@ -75,7 +75,7 @@ facts = json.loads(zipfile.ZipFile(sys.argv[2]).read("archive/extra/selfsight.js
 assert facts["method"] == "simclr" and facts["input"] == [16, 16, 3] and facts["weights"] == model["weights"]["digest"]
 P
 cat out > through.json
-ssl-convert --torchscript piped.pt < run/model.json > piped.json 2> err && pass || fail "through a pipe"
+ssl-convert --torchscript piped.pt < through.json > piped.json 2> err && pass || fail "through a pipe"
 same ts/run.pt piped.pt
 ok "what goes on is a model" ssl-embed --split train --no-provenance through.json -o through
 same ours/features.safetensors through/features.safetensors
@@ -96,7 +96,13 @@ refuses 64 "a --dry-run writes nothing" ssl-convert $small --dry-run --torchscri
 refuses 64 "where the model goes" ssl-convert $small --torchscript a.pt prefixed.safetensors
 refuses 64 "force: has no effect without --torchscript" ssl-convert $small --force prefixed.safetensors -o other
 refuses 64 "'-' is no name of a file" ssl-convert --torchscript - run/model.json
-refuses 65 "expected a model, got a dataset" ssl-convert --torchscript a.pt images.json
+refuses 65 "expected a model manifest, got a dataset" ssl-convert --torchscript a.pt images.json
+python3 - <<'P'  # one whose header has the length of a brace: no manifest
+import json, struct
+header = json.dumps({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+open("brace.safetensors", "wb").write(struct.pack("<Q", 123) + header.ljust(123) + bytes(4))
+P
+refuses 65 "brace.safetensors: does not fit" ssl-convert $small --dry-run brace.safetensors
 refuses 66 "nowhere.json" ssl-convert --torchscript a.pt nowhere.json
 sed 's/"resnet10"/"resnet18"/' run/model.json > run/other.json
 refuses 65 "does not fit the network" ssl-convert --torchscript a.pt run/other.json

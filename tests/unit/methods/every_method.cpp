@@ -44,7 +44,7 @@ TEST_CASE("every method ends with the same bytes whatever the number of workers,
 
     // The last checkpoint says which of its networks the model is.
     const auto last = whole.path() / "checkpoints" / "step-0000000016" / "state.safetensors";
-    const auto network = nn::with_prefix_removed(nn::load_tensors(last), manifest::Safetensors(last).metadata().at("network"));
+    const auto network = nn::with_prefix_removed(nn::load_tensors(last), manifest::Safetensors(last).metadata().at("selfsight.network"));
     const auto model = nn::load_tensors(whole.path() / "weights.safetensors");
     CHECK(network.size() == model.size());
     for (const auto& [name, tensor] : model) CHECK(torch::equal(tensor, network.at(name)));
