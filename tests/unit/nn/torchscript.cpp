@@ -42,7 +42,7 @@ std::map<std::string, torch::Tensor> state_of(const torch::jit::Module& module) 
   return out;
 }
 
-torch::Tensor noise(std::vector<std::int64_t> shape) { return (formula::noise("input", shape) * 4).to(torch::kFloat32); }
+torch::Tensor noise(std::vector<std::int64_t> shape) { return (formula::noise("input", std::move(shape)) * 4).to(torch::kFloat32); }
 
 /// The features as exported are those of the backbone.
 void check_same(torch::jit::Module& script, nn::Backbone& backbone, const torch::Tensor& x) {
