@@ -41,7 +41,7 @@ void refuse_foreign(const fs::path& path, bool force, const std::string& what, c
   if (fs::is_directory(status)) fail(Exit::cannot_create, "{}: is a folder", path.string());
   if (!fs::is_regular_file(status)) fail(Exit::cannot_create, "{}: is no regular file", path.string());
   if (!force && !is_ours(path))
-    fail(Exit::cannot_create, "{}: exists and is not {} that selfsight wrote; give another --output, or --force to replace it",
+    fail(Exit::cannot_create, "{}: exists and is not {} that selfsight wrote; choose another place, or --force to replace it",
          path.string(), what);
 }
 

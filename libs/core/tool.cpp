@@ -222,6 +222,7 @@ void CommandLine::parse() {
   for (const auto& slot : given) from_command_line(slot);
   set_log_level(quiet_ ? Level::warning : verbose_ ? Level::debug : Level::info);
   for (const auto& [option, text] : given) {
+    given_.push_back(option->name());
     if (option->is_written() && text.empty()) fail(Exit::usage, "--{}: '' is no name of a file", option->name());  // an unset variable
     if (!options_.has_effect(*option)) fail(Exit::usage, "--{}: has no effect without {}", option->name(), option->condition());
   }

@@ -50,6 +50,8 @@ class CommandLine {
   void parse();
   /// Value of an option given on the command line before parse() has run, or "" (to choose a profile, for example).
   [[nodiscard]] std::string peek(const std::string& option) const;
+  /// The options that the command line itself gave, by name: known after parse().
+  [[nodiscard]] const std::vector<std::string>& given() const { return given_; }
   /// What is left after the options; at most `most`, else a usage error.
   [[nodiscard]] const std::vector<std::string>& positionals(std::size_t most) const;
   /// The single input: the positional, or "-" when there is none and stdin is a pipe or file. Error: usage when there is neither.
@@ -65,7 +67,7 @@ class CommandLine {
 
   ToolInfo info_;
   std::string word_;
-  std::vector<std::string> argv_, rest_, positionals_;
+  std::vector<std::string> argv_, rest_, positionals_, given_;
   Options options_;
   std::unique_ptr<nlohmann::json> profile_;
   std::string profile_name_, config_file_;

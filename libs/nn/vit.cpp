@@ -75,18 +75,17 @@ Attention::Attention(std::int64_t dim, std::int64_t heads) : heads_(heads) {
 }
 
 torch::Tensor Attention::forward(const torch::Tensor& x, const AttentionTaps& taps) {
-  const std::int64_t n = x.size(0), t = x.size(1), d = x.size(2);
-  const auto parts = qkv(x).reshape({n, t, 3, heads_, d / heads_}).permute({2, 0, 3, 1, 4}).unbind(0);
+  const auto parts = qkv(x).unflatten(2, {3, heads_, -1}).permute({2, 0, 3, 1, 4}).unbind(0);
   const torch::Tensor &q = parts[0], &k = parts[1], &v = parts[2];
   if (taps.keys) *taps.keys = k;
   torch::Tensor y;
   if (taps.map) {
-    *taps.map = torch::softmax(torch::matmul(q, k.transpose(-2, -1)) / std::sqrt(static_cast<double>(d / heads_)), -1);
+    *taps.map = torch::softmax(torch::matmul(q, k.transpose(-2, -1)) / std::sqrt(static_cast<double>(q.size(-1))), -1);
     y = torch::matmul(taps.map->to(v.dtype()), v);
   } else {
     y = at::scaled_dot_product_attention(q, k, v);
   }
-  return proj(y.transpose(1, 2).reshape({n, t, d}));
+  return proj(y.transpose(1, 2).flatten(2));
 }
 
 namespace {
@@ -159,7 +158,7 @@ torch::Tensor Vit::embed(const torch::Tensor& x) {
 
 torch::Tensor Vit::blocks(const torch::Tensor& tokens, const Taps& wanted, std::map<std::string, torch::Tensor>* taps) {
   torch::Tensor x = tokens;
-  if (options().class_token) x = torch::cat({(cls_token + pos_embed.slice(1, 0, 1)).expand({x.size(0), -1, -1}), x}, 1);
+  if (options().class_token) x = torch::cat({(cls_token + pos_embed.slice(1, 0, 1)).expand_as(x.slice(1, 0, 1)), x}, 1);
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     const std::string number = std::to_string(i);
     AttentionTaps inside;
@@ -179,7 +178,7 @@ Features Vit::forward(const torch::Tensor& x, const Taps& taps) {
   const torch::Tensor patches = tokens.slice(1, first);
   // The mean is taken before the norm, as MAE's fine-tuning and timm's average pooling do.
   out.pooled = options().pool == "token" && options().class_token ? tokens.select(1, 0) : norm(raw.slice(1, first).mean(1));
-  out.map = patches.transpose(1, 2).reshape({x.size(0), options().dim, x.size(2) / options().patch, x.size(3) / options().patch});
+  out.map = patches.transpose(1, 2).unflatten(2, {x.size(2) / options().patch, x.size(3) / options().patch});
   return out;
 }
 

@@ -29,7 +29,9 @@ void ConvertOptions::describe(core::Options& o) {
   o.add("image", &backbone.image, "side of the input that the weights are for").range(1, 1 << 14);
   o.add("channels", &backbone.channels, "of the input").range(1, 64);
   o.add("method", &method, "what made the weights: reports call the model so").metavar("NAME");
-  o.add("prefix", &prefix, "what stands before the network's keys in the file; auto: whatever fits best").metavar("TEXT");
+  o.add("prefix", &prefix,
+        "what stands before the network's keys in the file; auto: what a checkpoint says of itself, else whatever fits best")
+      .metavar("TEXT");
   o.add("skip-objects", &skip_objects, "leave out objects of classes (settings of a run, say) instead of refusing the file");
   o.add("dry-run", &dry_run, "only tell what fits");
   o.add("classifier", &classifier,
@@ -47,6 +49,7 @@ void ConvertOptions::check() const {
 
 ForeignWeights read_foreign(const std::filesystem::path& path, const ConvertOptions& options) {
   ForeignWeights out;
+  std::string prefix = options.prefix;
   const core::MappedFile start(path);
   if (weights::is_torch_file(start.bytes())) {
     const auto file =
@@ -58,9 +61,12 @@ ForeignWeights read_foreign(const std::filesystem::path& path, const ConvertOpti
     const auto file = std::make_shared<manifest::Safetensors>(path);
     for (const auto& [key, tensor] : file->tensors()) out.shapes.emplace(key, tensor.shape);
     out.tensor = [file](const std::string& key) { return file->at(key); };
+    // A checkpoint of ours says which of its networks the run is for: no rule for names could tell.
+    if (const auto own = file->metadata().find("selfsight.network"); prefix == "auto" && own != file->metadata().end())
+      prefix = own->second;
   }
   const weights::Shapes ours = shapes_of(*nn::make_backbone(options.backbone));
-  out.fit = options.prefix == "auto" ? weights::fit(ours, out.shapes) : weights::fit(ours, out.shapes, options.prefix);
+  out.fit = prefix == "auto" ? weights::fit(ours, out.shapes) : weights::fit(ours, out.shapes, prefix);
   return out;
 }
 

@@ -99,7 +99,9 @@ void Checkpoints::save(const CheckpointState& state) const {
   const fs::path path = folder_ / fmt::format("step-{:010}", state.step);
   if (fs::exists(path)) return;  // this very step is there already
   core::create_folder_atomically(path, [&](const fs::path& temporary) {
-    const std::string digest = nn::save_tensors(temporary / "state.safetensors", state.tensors);
+    std::map<std::string, std::string> metadata;
+    if (!state.network.empty()) metadata.emplace("selfsight.network", state.network);
+    const std::string digest = nn::save_tensors(temporary / "state.safetensors", state.tensors, metadata);
     nlohmann::json facts = {{"step", state.step}, {"facts", state.facts}, {"suspect", state.suspect}, {"state", digest}};
     if (state.epoch > 0) facts["epoch"] = state.epoch;
     if (state.knn) facts["knn"] = *state.knn;

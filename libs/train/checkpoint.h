@@ -16,6 +16,7 @@ struct CheckpointState {
   std::int64_t step = 0;
   std::map<std::string, torch::Tensor> tensors;     ///< "method/<name>", "optimizer/<name>"
   nlohmann::json facts = nlohmann::json::object();  ///< loss scale, sizes of the record files, counters
+  std::string network;                              ///< what stands before the exported backbone's names in `tensors`; "" when not known
   bool suspect = false;                             ///< written amid updates that were skipped: good to go on from, not to go back to
   std::int64_t epoch = 0;                           ///< so many epochs are done, just now; 0: amid an epoch
   std::optional<double> knn;                        ///< accuracy of the online kNN at this step
@@ -35,7 +36,8 @@ class Checkpoints {
 
   /// Checks the free space first, writes beside, renames, verifies by reading back, and only then removes what need not stay; the newest
   /// that is not suspect stays in any case.
-  /// Errors: cannot_create, io; the ones before stay.
+  /// `network` goes into the metadata of state.safetensors as "selfsight.network": ssl-convert finds the backbone by it among its EMA
+  /// copies. Errors: cannot_create, io; the ones before stay.
   void save(const CheckpointState& state) const;
   /// The newest that is whole; a damaged one is named in a warning, renamed to damaged-step-..., and the one before is taken. None:
   /// nullopt.

@@ -201,6 +201,8 @@ void Trainer::checkpoint() {
   state.knn = knn_here_;
   for (const auto& [name, tensor] : nn::named_state(method_)) state.tensors.emplace("method/" + name, tensor);
   for (const auto& [name, tensor] : optimizer_->state()) state.tensors.emplace("optimizer/" + name, tensor);
+  for (const auto& child : method_.named_modules("", /*include_self=*/false))
+    if (child.value() == method_.backbone()) state.network = "method/" + child.key() + ".";
   state.facts = {{"metrics_bytes", metrics_->sync()},
                  {"timings_bytes", timings_->sync()},
                  {"loss_scale", loss_scale_},

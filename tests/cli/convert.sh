@@ -1,4 +1,5 @@
-# ssl-convert: weights behind any prefix become the model that they were; what does not fit or cannot be read is refused by name.
+# ssl-convert: weights behind any prefix become the model that they were, and models become TorchScript; what does not fit or cannot be read
+# is refused by name.
 . "$(dirname "$0")/lib.sh"
 command -v python3 > /dev/null || skip "no python3"
 pngs images 12
@@ -51,6 +52,61 @@ refuses 66 "nowhere.pth" ssl-convert $small nowhere.pth -o other
 refuses 64 "which the model goes|where the model goes" ssl-convert $small prefixed.safetensors
 refuses 64 "give the file" ssl-convert $small -o other
 refuses 64 "2 numbers for 3 channels" ssl-convert $small --mean 0.5,0.5 prefixed.safetensors -o other
+
+# A checkpoint of a run with two networks of one shape (the query's and the key's) gives the one that the run exports.
+ok "a run of two networks" ssl-pretrain moco --profile small $small --view-size 16 --batch 4 --queue 12 --shuffle-groups 1 --epochs 2 --warmup-epochs 0 --knn-every 0 --no-provenance -o moco images.json
+for step in moco/checkpoints/*/; do last=$step; done
+ok "convert a checkpoint" ssl-convert $small --image 16 --method moco "$last/state.safetensors" -o again
+grep -q "behind the prefix 'method/query.backbone.'" err && pass || fail "the network of a checkpoint is not told"
+same moco/weights.safetensors again/weights.safetensors
+ok "the other network" ssl-convert $small --image 16 --prefix method/key.backbone. "$last/state.safetensors" -o key
+cmp -s moco/weights.safetensors key/weights.safetensors && fail "--prefix makes no difference" || pass
+
+# The other way: TorchScript of a model, of a pipe, and of weights in one go.
+ok "TorchScript" ssl-convert --torchscript ts/run.pt run/model.json
+grep -q "ts/run.pt: TorchScript of resnet10, N x 3 x 16 x 16 -> 64 features" err && pass || fail "TorchScript is not told of"
+python3 - out ts/run.pt <<'P' && pass || fail "the manifest that goes on"
+import hashlib, json, os, sys, zipfile
+model = json.load(open(sys.argv[1]))
+assert model["manifest"] == "model" and model["tool"]["name"] == "ssl-pretrain" and os.path.exists(os.path.join(model["folder"], model["weights"]["path"]))
+assert model["torchscript"]["path"] == os.path.abspath(sys.argv[2])
+assert model["torchscript"]["digest"] == "sha256:" + hashlib.sha256(open(sys.argv[2], "rb").read()).hexdigest()
+facts = json.loads(zipfile.ZipFile(sys.argv[2]).read("archive/extra/selfsight.json"))
+assert facts["method"] == "simclr" and facts["input"] == [16, 16, 3] and facts["weights"] == model["weights"]["digest"]
+P
+cat out > through.json
+ssl-convert --torchscript piped.pt < through.json > piped.json 2> err && pass || fail "through a pipe"
+same ts/run.pt piped.pt
+ok "what goes on is a model" ssl-embed --split train --no-provenance through.json -o through
+same ours/features.safetensors through/features.safetensors
+ok "both at once" ssl-convert $small --image 16 --method moco --classifier fc prefixed.safetensors -o converted --torchscript converted/net.pt
+grep -q '"path": "net.pt"' converted/model.json && grep -q "with its classifier" err && pass || fail "model.json does not name the TorchScript"
+ok "replaces its own" ssl-convert --torchscript piped.pt converted/model.json
+same converted/net.pt piped.pt
+echo mine > mine.pt
+refuses 73 "mine.pt: exists and is not a TorchScript file" ssl-convert --torchscript mine.pt run/model.json
+same mine.pt <(echo mine)
+ok "unless told to" ssl-convert --torchscript mine.pt --force run/model.json
+same ts/run.pt mine.pt
+refuses 73 "file/net.pt: .* is no folder" ssl-convert --torchscript images.json/file/net.pt run/model.json
+refuses 64 "arch: is for weights" ssl-convert --arch resnet10 --torchscript a.pt run/model.json
+refuses 64 "output: is for weights" ssl-convert --torchscript a.pt run/model.json -o other
+refuses 64 "say with --torchscript" ssl-convert run/model.json
+refuses 64 "a --dry-run writes nothing" ssl-convert $small --dry-run --torchscript a.pt prefixed.safetensors
+refuses 64 "where the model goes" ssl-convert $small --torchscript a.pt prefixed.safetensors
+refuses 64 "force: has no effect without --torchscript" ssl-convert $small --force prefixed.safetensors -o other
+refuses 64 "'-' is no name of a file" ssl-convert --torchscript - run/model.json
+refuses 65 "expected a model manifest, got a dataset" ssl-convert --torchscript a.pt images.json
+python3 - <<'P'  # one whose header has the length of a brace: no manifest
+import json, struct
+header = json.dumps({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+open("brace.safetensors", "wb").write(struct.pack("<Q", 123) + header.ljust(123) + bytes(4))
+P
+refuses 65 "brace.safetensors: does not fit" ssl-convert $small --dry-run brace.safetensors
+refuses 66 "nowhere.json" ssl-convert --torchscript a.pt nowhere.json
+sed 's/"resnet10"/"resnet18"/' run/model.json > run/other.json
+refuses 65 "does not fit the network" ssl-convert --torchscript a.pt run/other.json
+[ -e a.pt ] && fail "something was written" || pass
 head -c 3000 "$here/../parity/weights/zip.pth" > cut.pth
 refuses 65 "cut.pth: a damaged or truncated ZIP" ssl-convert $small cut.pth -o other
 finish

@@ -2,6 +2,7 @@
 #include "unit/methods/runs.h"
 
 #include "core/signals.h"
+#include "manifest/safetensors.h"
 #include "train/checkpoint.h"
 
 #include <set>
@@ -44,6 +45,13 @@ TEST_CASE("every method ends with the same bytes whatever the number of workers,
     train::pretrain(other);
     CHECK(same_bytes(whole.path() / "weights.safetensors", workers.path() / "weights.safetensors"));
     CHECK(same_bytes(whole.path() / "metrics.jsonl", workers.path() / "metrics.jsonl"));
+
+    // The last checkpoint says which of its networks the model is.
+    const auto last = whole.path() / "checkpoints" / "step-0000000016" / "state.safetensors";
+    const auto network = nn::with_prefix_removed(nn::load_tensors(last), manifest::Safetensors(last).metadata().at("selfsight.network"));
+    const auto model = nn::load_tensors(whole.path() / "weights.safetensors");
+    CHECK(network.size() == model.size());
+    for (const auto& [name, tensor] : model) CHECK(torch::equal(tensor, network.at(name)));
 
     // Stops at step 5 of 16 (8 an epoch), in the middle of the first epoch, and at 11, in the middle of the second.
     for (const std::int64_t limit : {5, 11}) {
