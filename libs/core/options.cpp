@@ -112,7 +112,7 @@ Option::Option(std::string name, OptionTarget target, std::string help, std::str
   take_default();
   std::visit(
       [this](auto* field) {
-        using Element = element_of<std::remove_pointer_t<decltype(field)>>::type;
+        using Element = typename element_of<std::remove_pointer_t<decltype(field)>>::type;
         metavar_ = std::is_same_v<Element, std::string> ? "TEXT"
                    : std::is_same_v<Element, double>    ? "X"
                    : std::is_same_v<Element, bool>      ? ""
