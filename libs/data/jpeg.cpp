@@ -64,9 +64,21 @@ static_assert(offsetof(Errors, manager) == 0, "the manager's address is the whol
 struct Decompressor {
   jpeg_decompress_struct info{};
   Errors errors{};
+  jpeg_progress_mgr progress{};
   Decompressor() {
     info.err = errors.set_up();
     if (!errors.survives([this] { jpeg_create_decompress(&info); })) fail(Exit::internal, "libjpeg: {}", errors.message);
+    progress.progress_monitor = refuse_many_scans;
+    info.progress = &progress;
+  }
+  /// Every scan goes over the whole picture, and some take a few bytes only: without a bound, a small file keeps a processor busy for
+  /// hours.
+  static void refuse_many_scans(j_common_ptr info) {
+    constexpr int most = 500;  // encoders make ten or so
+    if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number <= most) return;
+    Errors& errors = Errors::of(info);
+    std::snprintf(errors.message, sizeof errors.message, "more than %d scans", most);
+    std::longjmp(errors.escape, 1);
   }
   Decompressor(const Decompressor&) = delete;
   Decompressor& operator=(const Decompressor&) = delete;

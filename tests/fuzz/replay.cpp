@@ -47,7 +47,8 @@ int main(int count, char** arguments) {
   try {
     std::vector<fuzz::fs::path> files;
     for (int i = 1; i < count; ++i) {
-      if (!core::is_folder(arguments[i])) files.emplace_back(arguments[i]);
+      if (!core::is_folder(arguments[i]))
+        files.emplace_back(arguments[i]);
       else
         for (const auto& entry : fuzz::fs::directory_iterator(arguments[i])) files.push_back(entry.path());
     }

@@ -1,5 +1,5 @@
-// fuzz-seeds FOLDER: writes small files that are as they should be, for every target FOLDER/TARGET/NAME. Made by our own writers where we have
-// one, else as our unit tests make them.
+// fuzz-seeds FOLDER: writes small files that are as they should be, for every target FOLDER/TARGET/NAME. Made by our own writers where we
+// have one, else as our unit tests make them.
 #include "core/files.h"
 #include "data/image.h"
 #include "data/labels.h"
@@ -9,7 +9,7 @@
 #include "manifest/safetensors.h"
 #include "unit/arrays.h"
 
-#define DOCTEST_CONFIG_DISABLE  // of the helpers of unit tests only those are used that check nothing
+#define DOCTEST_CONFIG_IMPLEMENT  // helpers of unit tests are used; none of those that check
 #include "unit/data/tars.h"
 
 #include <zlib.h>
@@ -112,13 +112,12 @@ void manifests() {
   metrics.rows = {row};
   metrics.model = to_json(model(), "/runs");
   metrics.features = {to_json(features(), "/runs")};
-  metrics.breakdowns = {Json{{"kind", "items"}, {"title", "by class"}}};
-  try {
-    write("metrics", metrics);
-  } catch (const core::Error&) {
-    metrics.breakdowns.clear();
-    write("metrics", metrics);
-  }
+  metrics.breakdowns = {Json{{"kind", "items"},
+                             {"title", "by class"},
+                             {"item", "class"},
+                             {"columns", Json::array({Json{{"name", "hits"}}})},
+                             {"rows", Json::array({Json{{"name", "cat"}, {"values", Json::array({1})}}})}}};
+  write("metrics", metrics);
 }
 
 void tensors() {
@@ -153,14 +152,20 @@ void archives() {
   put("tar", "classes-packed", gzipped(classes));
   put("tar", "folders", folder("cat/") + tar_entry("./cat/0.ppm", '0', one_pixel) + tar_entry("notes.txt", '0', "x") + end);
   put("tar", "gnu-long-name", tar_entry(long_name, '0', one_pixel) + end);
-  put("tar", "pax-long-name", data::pax_record("path", long_name, data::pax_text("size", "14")) + tar_entry("short.ppm", '0', one_pixel) + end);
+  put("tar", "pax-long-name",
+      data::pax_record("path", long_name, data::pax_text("size", "14")) + tar_entry("short.ppm", '0', one_pixel) + end);
   std::string ustar = tar_entry("0.ppm", '0', one_pixel);
   ustar.replace(345, 9, "train/cat");
   data::sign_header(ustar);
   put("tar", "ustar-prefix", ustar + end);
   put("tar", "link", tar_entry("cat/link.ppm", '2', "") + tar_entry("cat/0.ppm", '0', one_pixel) + end);
   put("tar", "webdataset",
-      data::tar_of({{"000.ppm", one_pixel}, {"000.cls", "1"}, {"000.json", R"({"label": "cat"})"}, {"001.PPM", one_pixel}, {"001.cls", "0\n"}, {"001.json", R"({"label": "dog"})"}}));
+      data::tar_of({{"000.ppm", one_pixel},
+                    {"000.cls", "1"},
+                    {"000.json", R"({"label": "cat"})"},
+                    {"001.PPM", one_pixel},
+                    {"001.cls", "0\n"},
+                    {"001.json", R"({"label": "dog"})"}}));
 
   const std::string shard = good_shard();
   data::ShardIndex index;
@@ -186,7 +191,8 @@ void pictures() {
       for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(side >> shift & 0xFF);
     return out;
   };
-  const std::string grey = sides({2, 2, 3}) + "abcdefABCDEF", colour = sides({1, 2, 2, 3}) + "rgbRGBrgbRGB", labels = sides({2}) + std::string("\1\0", 2);
+  const std::string grey = sides({2, 2, 3}) + "abcdefABCDEF", colour = sides({1, 2, 2, 3}) + "rgbRGBrgbRGB",
+                    labels = sides({2}) + std::string("\1\0", 2);
   put("idx", "grey", joined(grey, labels));
   put("idx", "packed", joined(gzipped(grey), gzipped(labels)));
   put("idx", "colour", joined(colour, ""));
@@ -218,6 +224,33 @@ void lists() {
 {"vid": "v\u00e42", "scores": [], "label": null})");
 }
 
+/// What once went wrong, as small as it can be; the unit tests of the layers say more about each.
+void regressions() {
+  const std::string start = std::string("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15) + "I1001\n.(d.", end = ".(l.";
+  const std::string dict = "ccollections\nOrderedDict\n(tR";
+  put("torch_file", "dict-that-is-its-own-state", start + dict + std::string("q\0h\0b", 5) + end);
+  put("torch_file", "set-that-holds-itself", start + "]q\1cbuiltins\nset\nh\1Rq\2h\1h\2a0h\2" + end);
+  put("torch_file", "long-key-above-empty-lists",
+      start + "(dX" + std::string("\xa0\x0f\0\0", 4) + std::string(4000, 'k') + "(" + std::string(1000, ']') + "ls" + end);
+  std::string repeated;
+  for (int i = 0; i < 200; ++i)
+    repeated += fmt::format(
+        "S'{}'\nctorch._utils\n_rebuild_tensor_v2\n((S'storage'\nctorch\nFloatStorage\nS'0'\nS'cpu'\nI1\ntQI0\n(I2000\nt(I0\nttRs", i);
+  put("torch_file", "tensors-far-larger-than-the-file", start + "(d" + repeated + ".(S'0'\nl." + std::string("\1\0\0\0\0\0\0\0four", 12));
+
+  put("tar", "name-that-goes-on-behind-its-end",
+      data::pax_record("path", std::string("cat/..\0x.ppm", 12)) + data::tar_of({{"0.ppm", one_pixel}}));
+  std::string deep = "0";
+  for (int i = 0; i < 2000; ++i) deep += "/d";
+  put("tar", "deep-folders",
+      data::tar_entry("cat/", '5', "") + data::tar_of({{deep + "/0.ppm", one_pixel}, {"1" + deep + "/0.ppm", one_pixel}}));
+
+  std::string many;
+  for (int i = 0; i < 20; ++i) many += fmt::format("{{\"image\": \"a.ppm\", \"label\": 1048575, \"split\": \"{}\"}}\n", i);
+  put("jsonlines", "splits-of-a-million-classes", many);
+  put("jsonlines", "name-too-long-for-the-system", "{\"image\": \"" + std::string(5000, 'n') + "\"}");
+}
+
 }  // namespace
 }  // namespace selfsight::fuzz
 
@@ -234,6 +267,7 @@ int main(int count, char** arguments) {
     fuzz::archives();
     fuzz::pictures();
     fuzz::lists();
+    fuzz::regressions();
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "fuzz-seeds: %s\n", error.what());

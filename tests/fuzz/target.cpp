@@ -43,8 +43,8 @@ fs::path file_of(const std::string& name, Bytes bytes) {
 
 std::uint64_t touch(Bytes bytes) {
   static volatile std::uint64_t kept;  // so that no reading is left out as useless
-  const std::uint64_t sum =
-      std::accumulate(bytes.begin(), bytes.end(), std::uint64_t{0}, [](std::uint64_t a, std::byte b) { return a + std::to_integer<unsigned>(b); });
+  const std::uint64_t sum = std::accumulate(bytes.begin(), bytes.end(), std::uint64_t{0},
+                                            [](std::uint64_t a, std::byte b) { return a + std::to_integer<unsigned>(b); });
   kept = sum;
   return kept;
 }

@@ -18,7 +18,8 @@ void try_input(Bytes bytes) {
   attempt([&] {
     data::decode_into(stored, 3, "picture", image);
     touch(std::span(image.pixels));
-    if (const auto size = data::size_before_decoding(stored); size && (size->height != image.height || size->width != image.width)) std::abort();
+    if (const auto size = data::size_before_decoding(stored); size && (size->height != image.height || size->width != image.width))
+      std::abort();
   });
   attempt([&] {
     const std::int64_t h = std::max<std::int64_t>(marks.height, 1), w = std::max<std::int64_t>(marks.width, 1);

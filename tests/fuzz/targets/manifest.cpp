@@ -1,6 +1,6 @@
 // Manifests of every kind: read and checked, then written again as the next tool in a pipe would.
-#include "fuzz/target.h"
 #include "manifest/manifest.h"
+#include "fuzz/target.h"
 
 namespace selfsight::fuzz {
 namespace {

@@ -1,6 +1,6 @@
 // NumPy's arrays.
-#include "fuzz/target.h"
 #include "manifest/npy.h"
+#include "fuzz/target.h"
 
 namespace selfsight::fuzz {
 

@@ -1,6 +1,6 @@
 // Files of tensors, and the search for a network in them.
-#include "fuzz/target.h"
 #include "manifest/safetensors.h"
+#include "fuzz/target.h"
 #include "weights/fit.h"
 
 namespace selfsight::fuzz {

@@ -17,7 +17,8 @@ std::string with_checksums(Bytes bytes) {
     for (std::size_t i = 0; i < block; ++i) sum += i >= 148 && i < 156 ? ' ' : static_cast<unsigned char>(out[at + i]);
     if (sum == 8 * ' ') return out;  // the end mark
     out.replace(at + 148, 8, fmt::format("{:06o}", sum) + std::string("\0 ", 2));
-    for (std::size_t i = 124; i < 135 && out[at + i] >= '0' && out[at + i] <= '7'; ++i) size = size * 8 + static_cast<std::size_t>(out[at + i] - '0');
+    for (std::size_t i = 124; i < 135 && out[at + i] >= '0' && out[at + i] <= '7'; ++i)
+      size = size * 8 + static_cast<std::size_t>(out[at + i] - '0');
     at += block + (size + block - 1) / block * block;
   }
   return out;

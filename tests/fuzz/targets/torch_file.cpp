@@ -1,6 +1,6 @@
 // Files of torch.save, both formats: every tensor row by row, as ssl-convert takes them.
-#include "fuzz/target.h"
 #include "weights/torch_file.h"
+#include "fuzz/target.h"
 
 namespace selfsight::fuzz {
 

@@ -237,6 +237,13 @@ TEST_CASE("a JPEG that is cut short is bad even if the part that is wanted is th
   Image sixteen;
   CHECK(size_before_decoding(of(two))->height == 16);
   CHECK(decode_part(of(two), 3, "it", {{0, 0, 8, 8}}, sixteen).box.width <= 16);
+  // The last scan of a progressive picture, over and over.
+  std::vector<std::byte> many = coded(scene(16, 16), {.progressive = true});
+  const std::array start_of_scan = {std::byte{0xFF}, std::byte{0xDA}};
+  const auto last = std::find_end(many.begin(), many.end(), start_of_scan.begin(), start_of_scan.end());
+  const std::vector<std::byte> scan(last, many.end() - 2);
+  for (int i = 0; i < 600; ++i) many.insert(many.end() - 2, scan.begin(), scan.end());
+  CHECK(failure(many, {{0, 0, 8, 8}}).find("more than 500 scans") != std::string::npos);
   // A header that claims 65,280 x 65,280 pixels is refused before any memory is taken for them.
   std::vector<std::byte> bomb = coded(scene(16, 16), {});
   const std::array start_of_frame = {std::byte{0xFF}, std::byte{0xC0}};
