@@ -99,6 +99,13 @@ struct Decompressor {
       fail(Exit::bad_data, "{}: {} x {} pixels are more than the {} that an image may have", name, info.image_width, info.image_height,
            max_pixels);
     }
+    // Huffman's codes take a bit at least for a block of 64 values, and no sampling has fewer blocks than one for 256 pixels: so much is
+    // looked for before room is made for what a header claims.
+    constexpr std::size_t most_a_byte = 256 * 8;
+    const std::size_t pixels = std::size_t{info.image_width} * info.image_height;
+    if (info.arith_code == 0 && pixels / most_a_byte > bytes.size())
+      fail(Exit::bad_data, "{}: damaged or truncated JPEG: {} bytes cannot hold {} x {} pixels", name, bytes.size(), info.image_width,
+           info.image_height);
   }
 };
 

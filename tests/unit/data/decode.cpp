@@ -251,6 +251,8 @@ TEST_CASE("a JPEG that is cut short is bad even if the part that is wanted is th
   REQUIRE(frame != bomb.end());
   for (int i = 5; i < 9; ++i) frame[i] = i % 2 == 1 ? std::byte{0xFF} : std::byte{0};
   CHECK(failure(bomb, {{0, 0, 8, 8}}).find("more than") != std::string::npos);
+  for (int i = 5; i < 9; ++i) frame[i] = i % 2 == 1 ? std::byte{0x3F} : std::byte{0};  // 16,128 x 16,128, which an image may have
+  CHECK(failure(bomb, {{0, 0, 8, 8}}).find("bytes cannot hold 16128 x 16128 pixels") != std::string::npos);
 }
 
 TEST_CASE("what an image is its bytes say, not its name, and what it claims to be is looked at first") {
@@ -263,6 +265,10 @@ TEST_CASE("what an image is its bytes say, not its name, and what it claims to b
   std::vector<std::byte> bomb = encode_png(image);  // 65,280 x 65,280 pixels
   for (int i = 16; i < 24; ++i) bomb[static_cast<std::size_t>(i)] = i % 4 == 2 ? std::byte{0xFF} : std::byte{0};
   CHECK(failure(bomb, {}).find("more pixels than") != std::string::npos);
+  for (int i = 16; i < 24; ++i) bomb[static_cast<std::size_t>(i)] = i % 4 == 2 ? std::byte{0x3F} : std::byte{0};
+  CHECK(failure(bomb, {}).find("too little image data") != std::string::npos);
+  bomb.resize(30);
+  CHECK(failure(bomb, {}).find("truncated PNG") != std::string::npos);
 }
 
 TEST_CASE("a view of a part is the view of the whole, to the last bit where nothing is reduced") {
