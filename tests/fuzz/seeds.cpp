@@ -15,6 +15,7 @@
 #include <zlib.h>
 
 #include <cstdio>
+#include <tuple>
 
 namespace selfsight::fuzz {
 namespace {
@@ -181,7 +182,7 @@ void archives() {
   }
   index.files = {{shard_name, static_cast<std::int64_t>(shard.size()), "sha256:9"}};
   core::make_folder(root / "shards");
-  const std::string ignored = index.write(root / "shards" / "two-samples");
+  std::ignore = index.write(root / "shards" / "two-samples");
 }
 
 void pictures() {

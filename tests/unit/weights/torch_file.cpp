@@ -212,7 +212,7 @@ TEST_CASE("tensors that lie about their size are refused before anything is allo
   // Two thousand tensors, each a thousand times the storage that they share.
   const std::string one = "I0\n(I3000\nt(I0\nt";
   std::string many = one;
-  for (int i = 0; i < 2000; ++i) many += "tRsS'" + std::to_string(i) + "'\nctorch._utils\n_rebuild_tensor_v2\n(" + storage + one;
+  for (int i = 0; i < 2000; ++i) many += fmt::format("tRsS'{}'\nctorch._utils\n_rebuild_tensor_v2\n({}{}", i, storage, one);
   CHECK(refusal(with(one)).empty());
   CHECK(refusal(with(many)).find("together far larger than the file") != std::string::npos);
   CHECK(refusal(with("I0\n(I2\nI1\nt(I1\nt")).find("strides") != std::string::npos);
