@@ -12,7 +12,7 @@ namespace {
 using namespace selfsight;
 using Clock = std::chrono::steady_clock;
 
-constexpr int cuts = 24, bendings = 60;
+constexpr int cuts = 16, bendings = 40;
 constexpr double most_seconds = 5;
 
 void give(const std::vector<std::byte>& bytes, const fuzz::fs::path& file, const char* how) {

@@ -221,6 +221,8 @@ void lists() {
 {"image": "a.ppm", "label": "dog", "split": "test"}
 )");
   put("jsonlines", "numbers", "{\"image\": \"./a.ppm\", \"label\": 3}\r\n\n{\"image\": \"a.ppm\", \"label\": 0}");
+  put("jsonlines", "highlights",
+      R"({"qid": 1, "duration": 10, "relevant_clip_ids": [1, 2], "saliency_scores": [[1, 4, 0], [2, 2, 2]], "pred_saliency_scores": [0.5, 0.25, 0]})");
   put("jsonlines", "scores", R"({"vid": "v1", "scores": [1, 2.5, -1e3], "label": true}
 {"vid": "v\u00e42", "scores": [], "label": null})");
 }
