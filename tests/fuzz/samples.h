@@ -2,7 +2,6 @@
 #pragma once
 
 #include "core/registry.h"
-#include "data/jpeg.h"
 #include "data/source.h"
 #include "fuzz/target.h"
 
@@ -10,7 +9,7 @@
 
 namespace selfsight::fuzz {
 
-/// Names and labels of all samples, the bytes of the first few, and the pixels of those that need no module.
+/// Names and labels of all samples, and the bytes and pixels of the first few.
 inline void use_source(const data::Source& source) {
   for (std::int64_t i = 0; i < source.size(); ++i) {
     touch(bytes_of(source.name(i)));
@@ -21,8 +20,6 @@ inline void use_source(const data::Source& source) {
     attempt([&] {
       const data::Stored stored = source.read(i);
       touch(stored.bytes);
-      const std::string_view text = text_of(stored.bytes);
-      if (stored.height == 0 && !text.starts_with("P6") && !text.starts_with("P5") && !data::is_jpeg(stored.bytes)) return;
       const data::Image image = data::decode(stored, source.channels(), source.name(i));
       touch(std::span(image.pixels));
     });
