@@ -230,6 +230,9 @@ fs::path relative_or_absolute(const fs::path& path, const fs::path& base) {
 
 fs::path safe_entry(std::string_view name, const fs::path& archive) {
   const fs::path entry(name);
+  // The system's names end at a zero byte, where ours go on: "..\0x" is none of the parts that are refused below.
+  if (const std::size_t end = name.find('\0'); end != std::string_view::npos)
+    fail(Exit::bad_data, "{}: the entry name '{}' goes on behind a zero byte", archive.string(), name.substr(0, end));
   bool safe = !name.empty() && entry.is_relative();
   for (const auto& part : entry) safe = safe && part != "..";
   if (!safe) fail(Exit::bad_data, "{}: the entry name '{}' would leave the archive's folder", archive.string(), name);

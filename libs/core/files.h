@@ -53,7 +53,7 @@ std::uint64_t free_space(const fs::path& path);
 fs::path absolute_path(const fs::path& path);
 /// `path` relative to `base` where it lies below it, absolute otherwise.
 fs::path relative_or_absolute(const fs::path& path, const fs::path& base);
-/// An entry name of an archive, refused (bad_data) when it is absolute, has "..", or is empty.
+/// An entry name of an archive, refused (bad_data) when it is absolute, has "..", a zero byte, or is empty.
 fs::path safe_entry(std::string_view name, const fs::path& archive);
 
 /// A read-only memory map.

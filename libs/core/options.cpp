@@ -83,6 +83,12 @@ struct element_of<std::vector<T>> {
   static constexpr bool list = true;
 };
 
+template <class T>
+constexpr const char* metavar_of = std::is_same_v<T, std::string> ? "TEXT"
+                                   : std::is_same_v<T, double>    ? "X"
+                                   : std::is_same_v<T, bool>      ? ""
+                                                                  : "N";
+
 std::string show(const json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_array()) {
@@ -112,11 +118,7 @@ Option::Option(std::string name, OptionTarget target, std::string help, std::str
   take_default();
   std::visit(
       [this](auto* field) {
-        using Element = element_of<std::remove_pointer_t<decltype(field)>>::type;
-        metavar_ = std::is_same_v<Element, std::string> ? "TEXT"
-                   : std::is_same_v<Element, double>    ? "X"
-                   : std::is_same_v<Element, bool>      ? ""
-                                                        : "N";
+        metavar_ = metavar_of<typename element_of<std::remove_pointer_t<decltype(field)>>::type>;
         if (element_of<std::remove_pointer_t<decltype(field)>>::list) metavar_ += ",...";
       },
       target_);

@@ -12,7 +12,7 @@ namespace selfsight::data {
 
 class FileBytes {
  public:
-  /// Errors: no_input; bad_data naming a file that is empty, damaged, or inflates to more than `limit`.
+  /// Errors: no_input; bad_data naming a file that is empty, damaged, or inflates to more than `limit` or half of the machine's memory.
   explicit FileBytes(const std::filesystem::path& path, std::uint64_t limit = std::uint64_t{1} << 36);
   [[nodiscard]] std::span<const std::byte> bytes() const {
     return inflated_.empty() ? map_.bytes() : std::span<const std::byte>(inflated_);

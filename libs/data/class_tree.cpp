@@ -33,12 +33,16 @@ bool names_a_split(const std::string& name) {
 
 void refuse_empty_folders(const std::vector<TreeEntry>& listing, const std::vector<std::size_t>& images, const std::string& origin,
                           const std::string& items) {
-  std::set<std::string> used;
-  for (const std::size_t i : images) {
-    for (std::string folder = parent_of(listing[i].path); !folder.empty() && used.insert(folder).second;) folder = parent_of(folder);
-  }
+  // `images` are in the order of their names, so what lies in a folder follows the folder's own name and a slash. No list of all folders
+  // on the way is made: one name of 64 KiB can have 32,000 of them.
+  const auto path_before = [&](std::size_t i, const std::string& path) { return listing[i].path < path; };
+  const auto holds_some = [&](const std::string& folder) {
+    const std::string inside = folder + "/";
+    const auto first = std::lower_bound(images.begin(), images.end(), inside, path_before);
+    return first != images.end() && listing[*first].path.starts_with(inside);
+  };
   for (const TreeEntry& entry : listing) {
-    if (entry.folder && !used.contains(entry.path)) {
+    if (entry.folder && !holds_some(entry.path)) {
       fail(Exit::bad_data, "{0}: folder '{1}' holds no {2}: remove it, or put its {2} back", origin, entry.path, items);
     }
   }
@@ -64,12 +68,8 @@ std::string folder_around(const std::vector<TreeEntry>& listing, const std::vect
 
 bool is_hidden(const std::string& path) { return path.starts_with('.') || path.find("/.") != std::string::npos; }
 
-PassedOver passed_over_below(const std::vector<TreeEntry>& listing, const std::string& prefix, const TreeItems& items) {
-  PassedOver out;
-  for (const TreeEntry& entry : listing)
-    if (!entry.folder && entry.path.starts_with(prefix) && !is_hidden(entry.path) && !items.is_item(entry.path))
-      ++out[file_ending(entry.path)];
-  return out;
+bool is_passed_over(const TreeEntry& entry, const TreeItems& items) {
+  return !entry.folder && !is_hidden(entry.path) && !items.is_item(entry.path);
 }
 
 }  // namespace
@@ -126,12 +126,13 @@ Tree class_tree(const std::vector<TreeEntry>& listing, const std::string& single
     if (!listing[i].folder && items.is_item(listing[i].path)) images.push_back(i);
   }
   Tree tree;
-  tree.passed_over = passed_over_below(listing, "", items);
+  for (const TreeEntry& entry : listing)
+    if (is_passed_over(entry, items)) ++tree.passed_over[file_ending(entry.path)];
   if (images.empty())
     fail(Exit::bad_data, "{}: no {} (files ending in {}){}", origin, items.name, items.endings,
          tree.passed_over.empty() ? "" : "; there are: " + text_of(tree.passed_over));
-  refuse_empty_folders(listing, images, origin, items.name);
   std::sort(images.begin(), images.end(), [&](std::size_t a, std::size_t b) { return listing[a].path < listing[b].path; });
+  refuse_empty_folders(listing, images, origin, items.name);
 
   const std::string around = folder_around(listing, images);
   const auto inside = [&](std::size_t i) { return listing[i].path.substr(around.size()); };
@@ -155,13 +156,26 @@ Tree class_tree(const std::vector<TreeEntry>& listing, const std::string& single
     split.entries.push_back(i);
     if (const std::string name = class_of(listing[i].path.substr(split.prefix.size())); !name.empty()) classes.insert(name);
   }
+  need_room_for_names(splits.size(), classes.size(), origin);
+  for (const TreeEntry& entry : listing) {
+    if (!entry.path.starts_with(around) || !is_passed_over(entry, items)) continue;
+    const std::size_t slash = entry.path.find('/', around.size());
+    const bool below = slash != std::string::npos;
+    const auto split = splits.find(!split_folders ? single : below ? entry.path.substr(around.size(), slash - around.size()) : "");
+    if (split != splits.end()) ++split->second.passed_over[file_ending(entry.path)];
+  }
   for (auto& [name, split] : splits) {
     split.name = name;
-    split.passed_over = passed_over_below(listing, split.prefix, items);
     tree.splits.push_back(std::move(split));
   }
   tree.classes.assign(classes.begin(), classes.end());
   return tree;
+}
+
+void need_room_for_names(std::size_t splits, std::size_t classes, const std::string& origin) {
+  if (classes > 0 && splits > most_class_names / classes)
+    fail(Exit::bad_data, "{}: {} splits of {} classes, which would be more than {} names of classes in the manifest", origin, splits,
+         classes, most_class_names);
 }
 
 std::vector<std::int64_t> labels_by_class(const std::vector<std::string>& paths, const std::vector<std::string>& classes,

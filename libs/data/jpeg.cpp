@@ -64,9 +64,21 @@ static_assert(offsetof(Errors, manager) == 0, "the manager's address is the whol
 struct Decompressor {
   jpeg_decompress_struct info{};
   Errors errors{};
+  jpeg_progress_mgr progress{};
   Decompressor() {
     info.err = errors.set_up();
     if (!errors.survives([this] { jpeg_create_decompress(&info); })) fail(Exit::internal, "libjpeg: {}", errors.message);
+    progress.progress_monitor = refuse_many_scans;
+    info.progress = &progress;
+  }
+  /// Every scan goes over the whole picture, and some take a few bytes only: without a bound, a small file keeps a processor busy for
+  /// hours.
+  static void refuse_many_scans(j_common_ptr info) {
+    constexpr int most = 500;  // encoders make ten or so
+    if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number <= most) return;
+    Errors& errors = Errors::of(info);
+    std::snprintf(errors.message, sizeof errors.message, "more than %d scans", most);
+    std::longjmp(errors.escape, 1);
   }
   Decompressor(const Decompressor&) = delete;
   Decompressor& operator=(const Decompressor&) = delete;
@@ -87,6 +99,13 @@ struct Decompressor {
       fail(Exit::bad_data, "{}: {} x {} pixels are more than the {} that an image may have", name, info.image_width, info.image_height,
            max_pixels);
     }
+    // Huffman's codes take a bit at least for a block of 64 values, and no sampling has fewer blocks than one for 256 pixels: so much is
+    // looked for before room is made for what a header claims.
+    constexpr std::size_t most_a_byte = 256 * 8;
+    const std::size_t pixels = std::size_t{info.image_width} * info.image_height;
+    if (info.arith_code == 0 && pixels / most_a_byte > bytes.size())
+      fail(Exit::bad_data, "{}: damaged or truncated JPEG: {} bytes cannot hold {} x {} pixels", name, bytes.size(), info.image_width,
+           info.image_height);
   }
 };
 

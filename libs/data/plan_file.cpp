@@ -63,7 +63,7 @@ MatesTable read_mates(const std::string& path, const manifest::Split& split, std
   const manifest::Plan plan = open_plan(path, split, samples, /*of_mates=*/true);
   const manifest::Safetensors file(manifest::checked_payload(plan.data, "plan", plan.origin));
   MatesTable table{0, integers(file, "mates", plan.origin)};
-  table.per_sample = static_cast<std::int64_t>(table.mates.size()) / samples;
+  table.per_sample = samples > 0 ? static_cast<std::int64_t>(table.mates.size()) / samples : 0;
   if (table.per_sample < 1 || table.per_sample * samples != static_cast<std::int64_t>(table.mates.size()))
     core::fail(core::Exit::bad_data, "{}: {} mates do not divide over {} samples", plan.origin, table.mates.size(), samples);
   for (std::size_t i = 0; i < table.mates.size(); ++i) {

@@ -28,7 +28,10 @@ std::vector<std::string> alternatives(const std::string& inside) {
   std::uint64_t first = 0, last = 0;
   if (const std::size_t dots = inside.find(".."); dots != std::string::npos) {
     const std::string from = inside.substr(0, dots), to = inside.substr(dots + 2);
-    if (!is_number(from, first) || !is_number(to, last) || last < first || last - first >= most_names) return {};
+    constexpr std::size_t widest = 20;
+    if (from.size() > widest || to.size() > widest || !is_number(from, first) || !is_number(to, last) || last < first ||
+        last - first >= most_names)
+      return {};
     const std::size_t width = from.starts_with('0') || to.starts_with('0') ? std::max(from.size(), to.size()) : 1;
     for (std::uint64_t i = 0; i <= last - first; ++i) out.push_back(fmt::format("{:0{}}", first + i, width));
   } else if (inside.find(',') != std::string::npos) {
@@ -41,6 +44,8 @@ std::vector<std::string> alternatives(const std::string& inside) {
 }  // namespace
 
 std::vector<std::string> expand_braces(const std::string& pattern) {
+  constexpr std::size_t longest = 4096;  // of any path; and patterns are taken apart by recursion
+  if (pattern.size() > longest) fail(Exit::usage, "'{}...': a pattern of {} letters", pattern.substr(0, 40), pattern.size());
   const std::size_t open = pattern.find('{');
   if (open == std::string::npos) return {pattern};
   const std::size_t close = pattern.find('}', open);

@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/registry.h"
+#include "data/class_tree.h"
 #include "data/source.h"
 
 #include <nlohmann/json.hpp>
@@ -128,10 +129,14 @@ manifest::Dataset describe_jsonl(const fs::path& path) {
   const std::vector<Line> lines = read_lines(file);
   const std::vector<std::string> labels = class_names(lines);
   const std::string digest = core::digest_of_file(file);
+  std::set<std::string_view> splits;
+  for (const Line& line : lines) splits.insert(line.split);
+  need_room_for_names(splits.size(), labels.size(), path.string());
   manifest::Dataset dataset;
   dataset.name = file.stem().string();
   for (const Line& line : lines) {
-    if (!fs::is_regular_file(file.parent_path() / line.image))
+    // What the system cannot even look for, such as a name that is too long, is not there either.
+    if (std::error_code unknown; !fs::is_regular_file(file.parent_path() / line.image, unknown))
       fail(Exit::no_input, "{}:{}: {}: no such file", path.string(), line.number, line.image);
     manifest::Split& split = dataset.splits[line.split];
     ++split.count;

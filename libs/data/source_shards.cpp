@@ -8,6 +8,7 @@
 #include "data/shard_index.h"
 #include "data/source.h"
 #include "data/tar.h"
+#include "manifest/manifest.h"
 #include "manifest/safetensors.h"
 
 #include <nlohmann/json.hpp>
@@ -46,7 +47,7 @@ class ShardsSource final : public Source {
         label_.size() != shard_.size() || name_end_.size() != shard_.size()) {
       fail(Exit::bad_data, "{}: its columns differ in length", index.string());
     }
-    const Json shards = Json::parse(metadata("shards"), nullptr, false);
+    const Json shards = listed("shards", "its list of shards is damaged");
     if (!shards.is_array()) fail(Exit::bad_data, "{}: its list of shards is damaged", index.string());
     for (const Json& shard : shards) {
       if (!shard.is_object() || !shard.contains("file") || !shard["file"].is_string() || !shard.value("digest", Json("")).is_string())
@@ -85,7 +86,7 @@ class ShardsSource final : public Source {
   }
   [[nodiscard]] std::int64_t shard(std::int64_t index) const override { return shard_[static_cast<std::size_t>(index)]; }
   [[nodiscard]] std::vector<std::string> labels() const {
-    const Json names = Json::parse(metadata("labels"), nullptr, false);
+    const Json names = listed("labels", "its class names are damaged");
     if (!names.is_array() || !std::all_of(names.begin(), names.end(), [](const Json& name) { return name.is_string(); }))
       fail(Exit::bad_data, "{}: its class names are damaged", path_.string());
     return names.get<std::vector<std::string>>();
@@ -97,6 +98,10 @@ class ShardsSource final : public Source {
   }
 
  private:
+  /// A list in the metadata. parse_json bounds its depth: copying and printing go into it by recursion.
+  [[nodiscard]] Json listed(const std::string& key, const std::string& otherwise) const {
+    return manifest::parse_json(metadata(key), fmt::format("{}: {}", path_.string(), otherwise));
+  }
   template <class T>
   [[nodiscard]] std::span<const T> column(const std::string& name, const std::string& dtype) const {
     const manifest::TensorView& tensor = index_.at(name);

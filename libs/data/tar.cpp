@@ -17,7 +17,8 @@ using core::Exit;
 using core::fail;
 
 constexpr std::size_t block = tar_block;
-constexpr std::uint64_t longest_name = 1 << 16;
+constexpr std::uint64_t longest_header = 1 << 16;  // of records about the next entry
+constexpr std::size_t longest_name = 4096;         // no system has longer paths
 
 std::string_view text_field(std::span<const std::byte> header, std::size_t at, std::size_t length) {
   const auto* begin = reinterpret_cast<const char*>(header.data()) + at;
@@ -143,7 +144,7 @@ std::vector<TarEntry> list_tar(std::span<const std::byte> bytes, const fs::path&
     }
     at = body + size + tar_padding(size);
     if (describes) {
-      if (size > longest_name) fail(Exit::bad_data, "{}: a name of {} bytes", archive.string(), size);
+      if (size > longest_header) fail(Exit::bad_data, "{}: a header of {} bytes about the next entry", archive.string(), size);
       const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + body, static_cast<std::size_t>(size));
       if (type == 'L') long_name = text.substr(0, text.find('\0'));
       if (type == 'x') pax = parse_pax(text, archive);
@@ -151,6 +152,8 @@ std::vector<TarEntry> list_tar(std::span<const std::byte> bytes, const fs::path&
     }
     if (!pax.path.empty()) name = pax.path;
     if (!long_name.empty()) name = long_name;
+    if (name.size() > longest_name)
+      fail(Exit::bad_data, "{}: entry '{}...' has a name of {} bytes", archive.string(), name.substr(0, 40), name.size());
     if (type == 'S' || pax.sparse)
       fail(Exit::bad_data, "{}: entry '{}' is stored with its holes left out (tar --sparse), which cannot be read in place",
            archive.string(), name);

@@ -15,6 +15,7 @@ using nlohmann::json;
 namespace {
 
 constexpr std::uint64_t longest_header = std::uint64_t{100} << 20;  // the reference implementation's bound
+constexpr std::size_t longest_name = 4096;                          // the search for prefixes goes through every part of a name
 constexpr std::uint64_t largest_size = std::uint64_t{1} << 62;
 
 }  // namespace
@@ -58,6 +59,7 @@ Safetensors::Safetensors(const core::fs::path& path) : path_(path), file_(path) 
       }
       continue;
     }
+    if (name.size() > longest_name) refuse(fmt::format("tensor '{}...': a name of {} letters", name.substr(0, 40), name.size()));
     if (!entry.is_object() || !entry.contains("dtype") || !entry["dtype"].is_string() || !entry.contains("shape") ||
         !entry["shape"].is_array() || !entry.contains("data_offsets") || !entry["data_offsets"].is_array() ||
         entry["data_offsets"].size() != 2)

@@ -20,8 +20,8 @@ using core::Exit;
 using core::fail;
 using manifest::Json;
 
-constexpr double seconds_of_clip = 2;
-constexpr std::size_t usual_annotators = 3;
+constexpr double seconds_of_clip = 2, longest_video = 1e5;
+constexpr std::size_t usual_annotators = 3, most_annotators = 100;
 
 struct Level {
   const char* name;
@@ -31,7 +31,8 @@ constexpr Level levels[] = {{"very good", 4}, {"good", 3}, {"fair", 2}};
 
 struct Query {
   std::string place;
-  std::vector<std::vector<double>> marks;  ///< clips x annotators
+  std::size_t clips = 0, annotators = usual_annotators;
+  std::map<std::size_t, std::vector<double>> marks;  ///< by clip, one of each annotator; a clip that is not there has 0 of all
 };
 
 std::string id_of(const Json& object, const std::string& place) {
@@ -41,15 +42,16 @@ std::string id_of(const Json& object, const std::string& place) {
 
 Query query_of(const Json& object, const std::string& place) {
   const Json& duration = field(object, "duration", place);
-  if (!duration.is_number() || !(duration.get<double>() >= seconds_of_clip && duration.get<double>() <= 1e6))
-    fail(Exit::bad_data, "{}: \"duration\" is no number of seconds with room for a clip ({})", place, duration.dump());
+  if (!duration.is_number() || !(duration.get<double>() >= seconds_of_clip && duration.get<double>() <= longest_video))
+    fail(Exit::bad_data, "{}: \"duration\" is no number of seconds from {} to {} ({})", place, seconds_of_clip, longest_video,
+         duration.dump());
   const auto clips = static_cast<std::size_t>(duration.get<double>() / seconds_of_clip);
   const auto ids = number_list(field(object, "relevant_clip_ids", place), place + ": relevant_clip_ids");
   const Json& scores = field(object, "saliency_scores", place);
   const auto marks = ids.empty() ? std::vector<std::vector<double>>() : number_lists(scores, place + ": saliency_scores");
   if (marks.size() != ids.size()) fail(Exit::bad_data, "{}: saliency_scores of {} clips for {} ids", place, marks.size(), ids.size());
-  const std::size_t annotators = marks.empty() ? usual_annotators : marks.front().size();
-  Query out{place, std::vector<std::vector<double>>(clips, std::vector<double>(annotators))};
+  Query out{.place = place, .clips = clips, .annotators = marks.empty() ? usual_annotators : marks.front().size(), .marks = {}};
+  if (out.annotators > most_annotators) fail(Exit::bad_data, "{}: marks of {} annotators", place, out.annotators);
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (!(ids[i] >= 0 && ids[i] < static_cast<double>(clips)) || ids[i] != std::floor(ids[i]))
       fail(Exit::bad_data, "{}: clip {} is none of the {} of {} s", place, ids[i], clips, seconds_of_clip);
@@ -64,18 +66,20 @@ struct Result {
 };
 
 Result result_of(const Query& query, const std::vector<double>& scores, double least) {
-  const std::size_t clips = query.marks.size(), annotators = query.marks.front().size();
+  const std::size_t clips = query.clips;
   std::vector<double> within(scores.begin(), scores.begin() + static_cast<std::ptrdiff_t>(std::min(clips, scores.size())));
   within.resize(clips);
   Result out;
-  for (std::size_t a = 0; a < annotators; ++a) {
-    std::vector<std::uint8_t> positive;
-    for (const auto& clip : query.marks) positive.push_back(clip[a] >= least ? 1 : 0);
-    out.ap += metrics::interpolated_ap(within, positive) / static_cast<double>(annotators);
+  for (std::size_t a = 0; a < query.annotators; ++a) {
+    std::vector<std::uint8_t> positive(clips, 0 >= least ? 1 : 0);
+    for (const auto& [clip, marks] : query.marks) positive[clip] = marks[a] >= least ? 1 : 0;
+    out.ap += metrics::interpolated_ap(within, positive) / static_cast<double>(query.annotators);
   }
   const auto best = static_cast<std::size_t>(metrics::by_score(scores).front());
   const auto very = [&](double mark) { return mark >= least; };
-  out.hit = best < clips && std::any_of(query.marks[best].begin(), query.marks[best].end(), very) ? 1 : 0;
+  const auto marked = query.marks.find(best);
+  const bool hit = marked == query.marks.end() ? very(0) : std::any_of(marked->second.begin(), marked->second.end(), very);
+  out.hit = best < clips && hit ? 1 : 0;
   return out;
 }
 
@@ -106,7 +110,7 @@ manifest::Metrics score_queries(const HighlightOptions& options) {
     if (query == queries.end()) fail(Exit::bad_data, "{}: query {} is not among those of {}", place, id, options.truth);
     auto list = number_list(field(object, "pred_saliency_scores", place), place + ": pred_saliency_scores");
     if (list.empty()) fail(Exit::bad_data, "{}: query {} has no scores", place, id);
-    other_length += list.size() != query->second.marks.size() ? 1 : 0;
+    other_length += list.size() != query->second.clips ? 1 : 0;
     if (!scores.emplace(id, std::move(list)).second) fail(Exit::bad_data, "{}: query {} is there twice", place, id);
   });
   for (const auto& [id, query] : queries)
@@ -123,7 +127,7 @@ manifest::Metrics score_queries(const HighlightOptions& options) {
       const Result result = result_of(query, scores.at(id), level.least);
       aps.push_back(result.ap);
       hits.push_back(result.hit);
-      if (&level == levels) by_query.push_back({{"name", id}, {"values", {100 * result.ap, 100 * result.hit, query.marks.size()}}});
+      if (&level == levels) by_query.push_back({{"name", id}, {"values", {100 * result.ap, 100 * result.hit, query.clips}}});
     }
     Json protocol = {{"protocol", "qvhighlights"},
                      {"queries", queries.size()},

@@ -44,7 +44,8 @@ struct Storage {
 /// Goes through a pickle and finds the tensors in it.
 class Reader {
  public:
-  Reader(const Pickle& pickle, std::string name, Foreign foreign, std::map<std::string, StoredTensor>& tensors,
+  /// `file_size` in bytes: what may be copied of tensors that do not lie row by row is measured by it.
+  Reader(const Pickle& pickle, std::string name, std::uint64_t file_size, Foreign foreign, std::map<std::string, StoredTensor>& tensors,
          std::map<std::string, std::string>& left_out, std::function<std::span<const std::byte>(const std::string& key)> storage)
       : pickle_(pickle),
         name_(std::move(name)),
@@ -52,7 +53,9 @@ class Reader {
         tensors_(tensors),
         left_out_(left_out),
         storage_(std::move(storage)),
-        visits_left_(100 + 16 * pickle.values.size()) {}
+        visits_left_(100 + 16 * pickle.values.size()),
+        letters_left_(most_growth * (least_size + pickle.end)),
+        copies_left_(most_growth * (least_size + file_size)) {}
 
   void read() {
     // Depth first without recursion, in the file's order.
@@ -71,19 +74,29 @@ class Reader {
   [[noreturn]] void refuse(const std::string& key, const std::string& what) const {
     core::fail(core::Exit::bad_data, "{}: {}{}", name_, key.empty() ? "" : "'" + key + "': ", what);
   }
-  [[nodiscard]] std::string joined(const std::string& key, const std::string& more) const {
+  [[nodiscard]] std::string joined(const std::string& key, const std::string& more) {
     constexpr std::size_t longest = 4096;
-    if (key.size() + more.size() >= longest) refuse(key.substr(0, 40) + "...", "a key of more than 4,096 letters");
+    const std::size_t letters = key.size() + 1 + more.size();
+    if (letters > longest) refuse(key.substr(0, 40) + "...", "a key of more than 4,096 letters");
+    if (letters > letters_left_) refuse(key.substr(0, 40) + "...", "keys that are together far longer than the file");
+    letters_left_ -= letters;
     return key.empty() ? more : key + "." + more;
+  }
+  /// Whether tensors may be in it: numbers and texts, of which there may be many, need no keys.
+  [[nodiscard]] bool may_hold(Number number) const {
+    const Kind kind = pickle_.at(number).kind;
+    return kind == Kind::sequence || kind == Kind::mapping || kind == Kind::call;
   }
 
   std::vector<std::pair<std::string, Number>> inside(const std::string& key, const PickleValue& value) {
     std::vector<std::pair<std::string, Number>> out;
     if (value.kind == Kind::sequence) {
-      for (std::size_t i = 0; i < value.items.size(); ++i) out.emplace_back(joined(key, std::to_string(i)), value.items[i]);
+      for (std::size_t i = 0; i < value.items.size(); ++i)
+        if (may_hold(value.items[i])) out.emplace_back(joined(key, std::to_string(i)), value.items[i]);
     } else if (value.kind == Kind::mapping) {
       for (std::size_t i = 0; i + 1 < value.items.size(); i += 2) {
         const PickleValue& name = pickle_.at(value.items[i]);
+        if (!may_hold(value.items[i + 1])) continue;
         if (name.kind == Kind::text) out.emplace_back(joined(key, name.text), value.items[i + 1]);
         if (name.kind == Kind::integer) out.emplace_back(joined(key, std::to_string(name.integer)), value.items[i + 1]);
       }
@@ -93,6 +106,7 @@ class Reader {
     return out;
   }
 
+  // What is inside goes back to read() and not into a call from here: objects may hold each other, and themselves.
   std::vector<std::pair<std::string, Number>> called(const std::string& key, const PickleValue& call) {
     const PickleValue &function = pickle_.at(call.items[0]), &arguments = pickle_.at(call.items[1]);
     const std::string& name = function.text;
@@ -110,9 +124,9 @@ class Reader {
         }
       }
       if (name == "collections.OrderedDict" || name == "collections.defaultdict")
-        return call.items.size() > 2 ? inside(key, pickle_.at(call.items[2])) : std::vector<std::pair<std::string, Number>>{};
+        return call.items.size() > 2 ? std::vector{std::pair{key, call.items[2]}} : std::vector<std::pair<std::string, Number>>{};
       const bool set = name == "builtins.set" || name == "__builtin__.set" || name == "builtins.frozenset" || name == "torch.Size";
-      if (set && !arguments.items.empty()) return inside(key, pickle_.at(arguments.items[0]));
+      if (set && !arguments.items.empty()) return {{key, arguments.items[0]}};
       if (set || name == "torch.device") return {};
     }
     const std::string shown = function.kind == Kind::name ? name : "unknown";
@@ -189,6 +203,11 @@ class Reader {
     constexpr std::uint64_t most_repetition = 1024;
     if (elements > static_cast<Wide>(most_repetition) * (held + 1)) refuse(key, "a tensor that is a thousand times its storage");
     tensor.first = storage.bytes.subspan(static_cast<std::size_t>(static_cast<std::uint64_t>(offset) * size));
+    if (!tensor.contiguous()) {
+      const std::uint64_t copy = static_cast<std::uint64_t>(elements) * size;
+      if (copy > copies_left_) refuse(key, "tensors that, row by row, are together far larger than the file");
+      copies_left_ -= copy;
+    }
     if (!tensors_.emplace(key, std::move(tensor)).second) refuse(key, "two tensors of one key");
   }
 
@@ -198,7 +217,9 @@ class Reader {
   std::map<std::string, StoredTensor>& tensors_;
   std::map<std::string, std::string>& left_out_;
   std::function<std::span<const std::byte>(const std::string& key)> storage_;
-  std::uint64_t visits_left_;
+  /// Keys, and copies of tensors that repeat or skip, may take so many times the bytes of what they come from and of a small file.
+  static constexpr std::uint64_t most_growth = 64, least_size = 1 << 14;
+  std::uint64_t visits_left_, letters_left_, copies_left_;
 };
 
 }  // namespace
@@ -231,7 +252,7 @@ TorchFile::TorchFile(const core::fs::path& path, Foreign foreign) : file_(path) 
     }
     if (members.contains(folder + "constants.pkl")) refuse("a TorchScript program; take the weights that it was made from");
     const Pickle pickle = read_pickle(text->second, name);
-    Reader(pickle, name, foreign, tensors_, left_out_, [&](const std::string& key) {
+    Reader(pickle, name, bytes.size(), foreign, tensors_, left_out_, [&](const std::string& key) {
       const auto found = members.find(folder + "data/" + key);
       if (found == members.end()) refuse("has no storage '" + key + "'");
       return found->second;
@@ -274,7 +295,7 @@ TorchFile::TorchFile(const core::fs::path& path, Foreign foreign) : file_(path) 
     storages[key] = bytes.subspan(at, static_cast<std::size_t>(count * size->second));
     at += static_cast<std::size_t>(count * size->second);
   }
-  Reader(object, name, foreign, tensors_, left_out_, [&](const std::string& key) {
+  Reader(object, name, bytes.size(), foreign, tensors_, left_out_, [&](const std::string& key) {
     const auto found = storages.find(key);
     if (found == storages.end()) refuse("has no storage '" + key + "'");
     return found->second;

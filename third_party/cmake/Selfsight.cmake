@@ -1,7 +1,7 @@
 # One line for a new library, tool or test.
 
 # -Wrestrict: GCC 12 warns of std::string's own code (its bug 105329).
-set(SELFSIGHT_WARNINGS -Wall -Wextra -Wpedantic -Wno-missing-field-initializers -Wno-restrict)
+set(SELFSIGHT_WARNINGS -Wall -Wextra -Wpedantic -Wno-missing-field-initializers $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 if(SELFSIGHT_WERROR)
   list(APPEND SELFSIGHT_WARNINGS -Werror)
 endif()

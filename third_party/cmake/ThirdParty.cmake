@@ -38,6 +38,10 @@ foreach(_part avformat avcodec avutil swscale)
 endforeach()
 find_path(SELFSIGHT_VALIJSON_INCLUDE valijson/validator.hpp REQUIRED)
 
+if(SELFSIGHT_FUZZ)
+  return()
+endif()
+
 # LibTorch from the wheel that third_party/setup unpacked. find_package(Torch) would demand a CUDA toolkit.
 if(DEFINED ENV{SELFSIGHT_DEPS})
   set(_deps $ENV{SELFSIGHT_DEPS})

@@ -10,6 +10,7 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <bit>
 #include <cstdarg>
 #include <filesystem>
 #include <fstream>
@@ -32,13 +33,22 @@ using Owned = std::unique_ptr<T, Freer>;
 
 /// What libav last complained of on this thread: its log says more than its error codes.
 thread_local std::string complaint;
+/// The same of what reads containers alone.
+thread_local std::string container_complaint;
 
-void keep_complaint(void* /*context*/, int level, const char* format, va_list arguments) {
+bool is_container(void* context) {
+  const AVClass* kind = context == nullptr ? nullptr : *static_cast<AVClass**>(context);
+  if (kind == nullptr) return false;
+  return (kind->get_category != nullptr ? kind->get_category(context) : kind->category) == AV_CLASS_CATEGORY_DEMUXER;
+}
+
+void keep_complaint(void* context, int level, const char* format, va_list arguments) {
   if (level > AV_LOG_ERROR) return;
   char line[200];
   std::vsnprintf(line, sizeof line, format, arguments);
   complaint = line;
   while (!complaint.empty() && (complaint.back() == '\n' || complaint.back() == '.')) complaint.pop_back();
+  if (is_container(context)) container_complaint = complaint;
 }
 
 void set_up_libav() {
@@ -85,6 +95,30 @@ int orientation_of(const AVStream& stream) {
   if (b == 0 && c == 0) return a >= 0 ? (d >= 0 ? 1 : 4) : (d >= 0 ? 2 : 3);
   if (a == 0 && d == 0) return b >= 0 ? (c >= 0 ? 5 : 6) : (c >= 0 ? 8 : 7);
   return 1;
+}
+
+/// Where the segment of a Matroska file ends by its own size; 0 where it does not say, as recorders that were stopped do not.
+std::int64_t end_of_segment(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const auto bytes = [&](int count) {
+    std::int64_t value = 0;
+    for (int i = 0; i < count; ++i) value = value << 8 | (file.get() & 0xFF);
+    return value;
+  };
+  // A number of as many bytes as its first has zeros in front, and one; ones alone say that it is not known.
+  const auto number = [&]() -> std::int64_t {
+    const std::int64_t first = bytes(1);
+    const int more = std::countl_zero(static_cast<std::uint8_t>(first));
+    if (more > 7) return -1;
+    const std::int64_t value = (first & (0x7F >> more)) << (8 * more) | bytes(more);
+    return value == (std::int64_t{1} << (7 * (more + 1))) - 1 ? -1 : value;
+  };
+  constexpr std::int64_t header_mark = 0x1A45DFA3, segment_mark = 0x18538067;
+  if (bytes(4) != header_mark) return 0;
+  file.seekg(number(), std::ios::cur);
+  if (bytes(4) != segment_mark) return 0;
+  const std::int64_t size = number();
+  return file && size >= 0 ? static_cast<std::int64_t>(file.tellg()) + size : 0;
 }
 
 /// RGB by the frame's own matrix and range. What does not say its matrix is taken for BT.601, what does not say its range for limited: as
@@ -151,6 +185,7 @@ class Libav final : public VideoDecoder {
     out.reorder = codec_->has_b_frames;
     const bool fields = parameters.field_order != AV_FIELD_UNKNOWN && parameters.field_order != AV_FIELD_PROGRESSIVE;
     out.doubtful = parameters.codec_id == AV_CODEC_ID_VP8 || fields;
+    container_complaint.clear();
     while (read()) {
       const AVPacket& from = *packet_;
       // As FFmpeg's own filter for packed B-frames tells them: a picture that only says "as before" has less than 20 bytes.
@@ -168,6 +203,9 @@ class Libav final : public VideoDecoder {
         throw std::runtime_error("more frames than the " + std::to_string(max_video_frames) + " that a video may have");
     }
     refuse_cut_off();
+    if (ended_ != AVERROR_EOF) throw std::runtime_error("cannot be read to its end: " + reason_of(ended_));
+    // Matroska's reader goes on behind what it cannot make out, or gives up, and calls either the end.
+    if (is_format("matroska") && !container_complaint.empty()) throw std::runtime_error("damaged: " + container_complaint);
     if (out.packets.empty()) throw std::runtime_error("its video stream holds no pictures");
     return out;
   }
@@ -178,7 +216,7 @@ class Libav final : public VideoDecoder {
     std::vector<std::int64_t> order;
     std::vector<bool> seen;
     const auto note = [&](const AVFrame& frame) {
-      if (frame.pts < 0) return;
+      if (frame.pts < 0 || frame.pts >= next_) return;
       const auto packet = static_cast<std::size_t>(frame.pts);
       if (seen.size() <= packet) seen.resize(packet + 1);
       if (!seen[packet]) order.push_back(frame.pts);
@@ -221,7 +259,7 @@ class Libav final : public VideoDecoder {
     const std::int64_t last = index.regular ? run.last : std::min(run.last + held_back, index.packets() - 1);
     while (fault_.empty() && !left.empty() && next_ <= last) {
       if (!read()) {
-        fault_ = "the file ends before it";
+        fault_ = ended_ == AVERROR_EOF ? "the file ends before it" : reason_of(ended_);
         break;
       }
       // Nothing needs a picture that is neither wanted nor referred to.
@@ -288,11 +326,16 @@ class Libav final : public VideoDecoder {
     if (!packet_ || !frame_) throw std::bad_alloc();
   }
 
-  /// Fetches the next packet of the video; false at the end of what can be read.
+  [[nodiscard]] bool is_format(std::string_view name) const { return std::string_view(file_->iformat->name).starts_with(name); }
+
+  /// Fetches the next packet of the video; false at the end of what can be read, and then `ended_` says why.
   bool fetch() {
     do {
       av_packet_unref(packet_.get());
-      if (av_read_frame(file_.get(), packet_.get()) < 0) return false;
+      ended_ = av_read_frame(file_.get(), packet_.get());
+      // Some readers say no more than that nothing follows, whatever the system said to them.
+      if (ended_ == AVERROR_EOF && file_->pb != nullptr && file_->pb->error < 0) ended_ = file_->pb->error;
+      if (ended_ < 0) return false;
     } while (packet_->stream_index != video_);
     return true;
   }
@@ -363,13 +406,15 @@ class Libav final : public VideoDecoder {
     std::error_code ignored;
     const auto size = static_cast<std::int64_t>(std::filesystem::file_size(path_, ignored));
     std::int64_t end = 0;
-    if (std::string_view(file_->iformat->name).starts_with("mov")) {
+    if (is_format("mov")) {
       AVStream* stream = file_->streams[video_];
       for (int i = 0; i < avformat_index_get_entries_count(stream); ++i) {
         const AVIndexEntry* entry = avformat_index_get_entry(stream, i);
         end = std::max<std::int64_t>(end, entry->pos + entry->size);
       }
-    } else if (std::string_view(file_->iformat->name) == "avi") {
+    } else if (is_format("matroska")) {
+      end = end_of_segment(path_);
+    } else if (is_format("avi")) {
       unsigned char head[8] = {};
       std::ifstream(path_, std::ios::binary).read(reinterpret_cast<char*>(head), sizeof head);
       const std::uint32_t riff = head[4] | head[5] << 8 | head[6] << 16 | static_cast<std::uint32_t>(head[7]) << 24;
@@ -391,6 +436,7 @@ class Libav final : public VideoDecoder {
   bool known_;             ///< what the file holds was looked at before
   bool numbered_ = false;  ///< packets carry numbers instead of times
   bool held_ = false;      ///< the packet fetched last is still to be read
+  int ended_ = 0;          ///< what av_read_frame said last
   std::int64_t next_ = 0;  ///< number of the packet that read() gives next
 };
 

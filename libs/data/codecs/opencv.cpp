@@ -5,6 +5,7 @@
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgcodecs.hpp>
 
+#include <algorithm>
 #include <cstring>
 
 namespace {
@@ -15,15 +16,31 @@ std::int64_t big_endian(const unsigned char* at) {
   return static_cast<std::int64_t>(at[0]) << 24 | static_cast<std::int64_t>(at[1]) << 16 | static_cast<std::int64_t>(at[2]) << 8 | at[3];
 }
 
+// Bits of a pixel by the fields of a PNG's header; at least 1.
+std::int64_t bits_of_pixel(unsigned char depth, unsigned char colour) {
+  const std::int64_t channels = colour == 2 ? 3 : colour == 4 ? 2 : colour == 6 ? 4 : 1;
+  return std::max<std::int64_t>(depth, 1) * channels;
+}
+
 // Why a PNG is not to be decoded, null if nothing speaks against it. OpenCV decodes one that breaks off as far as it goes, with a warning
 // on stderr only, and takes the memory for a header's pixels before it looks for them.
 const char* fault_of_png(const unsigned char* bytes, std::size_t size) {
   constexpr unsigned char magic[] = {0x89, 'P', 'N', 'G'};
+  constexpr std::size_t headed = 33;  // with the whole of its first part, which is the header
   if (size < 8 || std::memcmp(bytes, magic, 4) != 0) return nullptr;
-  if (size >= 24 && big_endian(bytes + 16) * big_endian(bytes + 20) > selfsight::data::max_pixels) return too_large;
+  if (size < headed) return "truncated PNG";
+  const std::int64_t width = big_endian(bytes + 16), height = big_endian(bytes + 20);
+  if (height > 0 && width > selfsight::data::max_pixels / height) return too_large;
+  std::int64_t packed = 0;
   for (std::size_t at = 8; at + 12 <= size;) {
-    if (std::memcmp(bytes + at + 4, "IEND", 4) == 0) return nullptr;
-    at += 12 + static_cast<std::size_t>(big_endian(bytes + at));
+    const std::int64_t length = big_endian(bytes + at);
+    if (std::memcmp(bytes + at + 4, "IDAT", 4) == 0) packed += length;
+    if (std::memcmp(bytes + at + 4, "IEND", 4) == 0) {
+      constexpr std::int64_t best_ratio = 1032;  // of deflate
+      const bool enough = width * height * bits_of_pixel(bytes[24], bytes[25]) / 8 / best_ratio <= packed;
+      return enough ? nullptr : "damaged PNG: too little image data for its size";
+    }
+    at += 12 + static_cast<std::size_t>(length);
   }
   return "truncated PNG";
 }

@@ -60,10 +60,13 @@ JpegDecoder::JpegDecoder(std::int64_t channels) : state_(std::make_unique<State>
 
 JpegDecoder::~JpegDecoder() = default;
 
-bool JpegDecoder::supports(std::span<const std::byte> bytes) {
+bool JpegDecoder::supports(std::span<const std::byte> bytes, std::int64_t height, std::int64_t width) {
   State& s = *state_;
   int verdict = 1;  // 0 means yes
+  unsigned theirs_across = 0, theirs_down = 0;
   return nvjpegJpegStreamParseHeader(s.library.get(), data_of(bytes), bytes.size(), s.header.get()) == NVJPEG_STATUS_SUCCESS &&
+         nvjpegJpegStreamGetFrameDimensions(s.header.get(), &theirs_across, &theirs_down) == NVJPEG_STATUS_SUCCESS &&
+         theirs_across == width && theirs_down == height &&
          nvjpegDecodeBatchedSupported(s.library.get(), s.header.get(), &verdict) == NVJPEG_STATUS_SUCCESS && verdict == 0;
 }
 

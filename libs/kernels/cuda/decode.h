@@ -27,8 +27,9 @@ class JpegDecoder {
   JpegDecoder(const JpegDecoder&) = delete;
   JpegDecoder& operator=(const JpegDecoder&) = delete;
 
-  /// Whether a picture that kernels::suits_device is also of a kind and size that this device decodes.
-  [[nodiscard]] bool supports(std::span<const std::byte> bytes);
+  /// Whether a picture that kernels::suits_device is also of a kind and size that this device decodes, and to nvJPEG of the height and
+  /// width that our own look at its segments found: room is made by those, and nvJPEG fills as much as it takes the picture for.
+  [[nodiscard]] bool supports(std::span<const std::byte> bytes, std::int64_t height, std::int64_t width);
   /// Enqueues the decoding of all of them on a stream. Returns the jobs that nvJPEG refused, in order; their places hold anything.
   std::vector<std::size_t> decode(std::span<const JpegJob> jobs, cudaStream_t stream);
 

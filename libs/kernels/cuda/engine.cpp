@@ -93,13 +93,13 @@ class CudaEngine : public Engine {
   // Where a picture is to be decoded, and its size as far as that is known before.
   void look_at(Picture& picture) {
     const data::Stored& stored = *picture.stored;
-    picture.on_device = suits_device(stored, options_.channels) && decoder_.supports(stored.bytes);
     if (stored.height > 0) {
       picture.size = {stored.height, stored.width};
     } else if (data::is_jpeg(stored.bytes)) {
       const data::JpegMarks marks = data::jpeg_marks(stored.bytes);
       picture.size = {marks.height, marks.width};
     }
+    picture.on_device = suits_device(stored, options_.channels) && decoder_.supports(stored.bytes, picture.size.height, picture.size.width);
   }
 
   void make_part(std::vector<Picture>& part) {

@@ -237,6 +237,8 @@ TEST_CASE("paths: absolute, relative where below, and safe entries") {
   CHECK(safe_entry("a/./b", "x.tar") == "a/b");
   for (const char* evil : {"", "/etc/passwd", "../x", "a/../../x", "a/.."})
     CHECK(contains(error_of(Exit::bad_data, [&] { safe_entry(evil, "x.tar"); }), "x.tar"));
+  // To the system, this is "..".
+  CHECK(contains(error_of(Exit::bad_data, [] { safe_entry(std::string_view("a/..\0x", 6), "x.tar"); }), "zero byte"));
   CHECK(free_space("/no/such/place") > 0);
 }
 

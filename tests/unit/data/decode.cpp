@@ -237,6 +237,13 @@ TEST_CASE("a JPEG that is cut short is bad even if the part that is wanted is th
   Image sixteen;
   CHECK(size_before_decoding(of(two))->height == 16);
   CHECK(decode_part(of(two), 3, "it", {{0, 0, 8, 8}}, sixteen).box.width <= 16);
+  // The last scan of a progressive picture, over and over.
+  std::vector<std::byte> many = coded(scene(16, 16), {.progressive = true});
+  const std::array start_of_scan = {std::byte{0xFF}, std::byte{0xDA}};
+  const auto last = std::find_end(many.begin(), many.end(), start_of_scan.begin(), start_of_scan.end());
+  const std::vector<std::byte> scan(last, many.end() - 2);
+  for (int i = 0; i < 600; ++i) many.insert(many.end() - 2, scan.begin(), scan.end());
+  CHECK(failure(many, {{0, 0, 8, 8}}).find("more than 500 scans") != std::string::npos);
   // A header that claims 65,280 x 65,280 pixels is refused before any memory is taken for them.
   std::vector<std::byte> bomb = coded(scene(16, 16), {});
   const std::array start_of_frame = {std::byte{0xFF}, std::byte{0xC0}};
@@ -244,6 +251,8 @@ TEST_CASE("a JPEG that is cut short is bad even if the part that is wanted is th
   REQUIRE(frame != bomb.end());
   for (int i = 5; i < 9; ++i) frame[i] = i % 2 == 1 ? std::byte{0xFF} : std::byte{0};
   CHECK(failure(bomb, {{0, 0, 8, 8}}).find("more than") != std::string::npos);
+  for (int i = 5; i < 9; ++i) frame[i] = i % 2 == 1 ? std::byte{0x3F} : std::byte{0};  // 16,128 x 16,128, which an image may have
+  CHECK(failure(bomb, {{0, 0, 8, 8}}).find("bytes cannot hold 16128 x 16128 pixels") != std::string::npos);
 }
 
 TEST_CASE("what an image is its bytes say, not its name, and what it claims to be is looked at first") {
@@ -256,6 +265,10 @@ TEST_CASE("what an image is its bytes say, not its name, and what it claims to b
   std::vector<std::byte> bomb = encode_png(image);  // 65,280 x 65,280 pixels
   for (int i = 16; i < 24; ++i) bomb[static_cast<std::size_t>(i)] = i % 4 == 2 ? std::byte{0xFF} : std::byte{0};
   CHECK(failure(bomb, {}).find("more pixels than") != std::string::npos);
+  for (int i = 16; i < 24; ++i) bomb[static_cast<std::size_t>(i)] = i % 4 == 2 ? std::byte{0x3F} : std::byte{0};
+  CHECK(failure(bomb, {}).find("too little image data") != std::string::npos);
+  bomb.resize(30);
+  CHECK(failure(bomb, {}).find("truncated PNG") != std::string::npos);
 }
 
 TEST_CASE("a view of a part is the view of the whole, to the last bit where nothing is reduced") {

@@ -115,6 +115,13 @@ TEST_CASE("shards: what was cut, lost or tampered with is refused by name") {
        "damaged"},
       {"classes that are numbers", [&](Columns&, Metadata& m) { m["labels"] = "[1, 2]"; }, "class names are damaged"},
       {"classes that are none", [&](Columns&, Metadata& m) { m["labels"] = "{"; }, "class names are damaged"},
+      {"a shard by a name that ends before it does",
+       [&](Columns&, Metadata& m) { m["shards"] = R"([{"file": "..\u0000/a.tar", "bytes": 1}])"; }, "zero byte"},
+      {"a list of shards that is deeper than a stack",
+       [&](Columns&, Metadata& m) {
+         m["shards"].replace(m["shards"].find("\"bytes\":") + 8, 1, std::string(200'000, '[') + std::string(200'000, ']'));
+       },
+       "nested deeper"},
       {"no metadata", [&](Columns&, Metadata& m) { m.clear(); }, "missing"},
   };
   for (const Case& c : cases) {
@@ -204,6 +211,14 @@ TEST_CASE("JSON Lines: lines that cannot be used are refused by file and number"
   }
   write_plainly(list, first + "\n" + R"({"image": "images/7.ppm", "label": 0})");
   CHECK(contains(error_of(Exit::no_input, [&] { describe("jsonl", list); }), list.string() + ":2: images/7.ppm"));
+  write_plainly(list, first + "\n{\"image\": \"" + std::string(5000, 'n') + "\", \"label\": 0}");
+  CHECK(contains(error_of(Exit::no_input, [&] { describe("jsonl", list); }), list.string() + ":2: nnn"));
+  // Each line a split, and each split with a million names of classes.
+  std::string many;
+  for (int i = 0; i < 5; ++i)
+    many += fmt::format("{{\"image\": \"images/0.ppm\", \"label\": {}, \"split\": \"s{}\"}}\n", most_classes - 1, i);
+  write_plainly(list, many);
+  CHECK(contains(error_of(Exit::bad_data, [&] { describe("jsonl", list); }), "5 splits of 1048576 classes"));
   write_plainly(list, R"({"image": "images/0.ppm", "label": 5})");  // since it was described
   CHECK(contains(error_of(Exit::bad_data, [&] { open_split(split); }), "label 5"));
   CHECK(contains(error_of(Exit::no_input, [&] { describe("jsonl", folder / "no.jsonl"); }), "no.jsonl"));

@@ -1,5 +1,6 @@
 // Folders of images, archives of them, and the choice of a format: right items, and errors that name the file.
 #include "core/log.h"
+#include "core/memory.h"
 #include "data/class_tree.h"
 #include "unit/data/support.h"
 #include "unit/data/tars.h"
@@ -206,6 +207,8 @@ TEST_CASE("tar: hostile archives are refused by name") {
       {"a size that wraps around", huge, "truncated"},
       {"a size beyond 64 bits", wide, "truncated"},
       {"a sparse file", sparse, "--sparse"},
+      {"a name that no system has", tar_of({{std::string(5000, 'x') + ".ppm", picture(0)}}), "a name of 5004 bytes"},
+      {"a name with an end inside", pax_record("path", std::string("a/..\0x.ppm", 10)) + good, "zero byte"},
       {"a sparse file of pax", pax_record("GNU.sparse.major", "1") + good, "--sparse"},
       {"two archives in one", good + good, "behind its end mark"},
       {"a damaged pax header", tar_entry("x", 'x', "99 path=a\n") + good, "pax"},
@@ -218,6 +221,17 @@ TEST_CASE("tar: hostile archives are refused by name") {
       {"an absolute name", tar_of({{"/etc/evil.ppm", picture(0)}}), "would leave"},
       {"images at different depths", tar_of({{"cat/0.ppm", picture(0)}, {"1.ppm", picture(1)}}), "different depths"},
   };
+  // A folder for every second letter: the names of all of them together would be half a gigabyte.
+  Files deep;
+  for (int i = 0; i < 100; ++i) {
+    deep.emplace_back(std::to_string(i), picture(0));
+    for (int k = 0; k < 2000; ++k) deep.back().first += "/d";
+    deep.back().first += "/0.ppm";
+  }
+  const std::uint64_t before = core::peak_memory();
+  write_plainly(path, tar_entry("empty/", '5', "") + tar_of(deep));
+  CHECK(contains(bad("tar-folders", path), "folder 'empty' holds no images"));
+  CHECK(core::peak_memory() < before + (std::uint64_t{64} << 20));
   write_plainly(path, good);
   const manifest::Split split = describe("tar-folders", path).split("set");
   for (const Case& c : cases) {

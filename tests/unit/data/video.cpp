@@ -209,8 +209,19 @@ TEST_CASE("what is no video is refused with a reason") {
   test::write_plainly(folder / "picture.mp4", text_of(encode_png(noise(1))));
   refused(folder / "picture.mp4", "not a video that can be opened");
   for (const char* name : {"sound-only.mp4", "cover.mp4"}) refused(fixture(name), "has no video stream");
-  for (const char* name : {"b-frames.mp4", "b-frames.avi"})
+  for (const char* name : {"b-frames.mp4", "b-frames.avi", "open-gop.mkv", "vp8.webm"})
     refused(changed(folder, name, [](std::string& bytes) { bytes.resize(bytes.size() * 3 / 4); }), "cut off");
+  // A recorder that was stopped leaves a Matroska file that does not know its size: whole as long as no part of it is cut.
+  const auto unfinished = [](std::string& bytes) {
+    bytes.replace(bytes.find("\x18\x53\x80\x67") + 4, 8, "\x01\xFF\xFF\xFF\xFF\xFF\xFF\xFF");
+  };
+  CHECK(index_video(changed(folder, "vp8.webm", unfinished))->frames() == index_video(fixture("vp8.webm"))->frames());
+  refused(changed(folder, "vp8.webm",
+                  [&](std::string& bytes) {
+                    unfinished(bytes);
+                    bytes.resize(1248);
+                  }),
+          "damaged: File ended prematurely");
   // The table of contents of an MP4 file that was not finished is missing.
   refused(changed(folder, "varying-rate.mp4", [](std::string& bytes) { bytes.resize(bytes.size() / 2); }), "moov atom not found");
 }

@@ -230,6 +230,12 @@ TEST_CASE("names of shards: ranges, lists, splits, list files") {
   for (const char* wrong : {"{", "a{b", "{}", "{a}", "{1..}", "{..1}", "{3..1}", "{a..c}", "{-1..1}", "{0..1000000}",
                             "{0..999}{0..999}{0..1}", "{0..99999999999999999999}", "{{0..1}}"})
     CHECK(contains(error_of(Exit::usage, [&] { expand_braces(wrong); }), wrong));
+  for (const std::string& wrong : {"{" + std::string(1000, '0') + "..9}", std::string(5000, 'a'), [] {
+                                     std::string braces;  // each is taken apart inside the one before
+                                     for (int i = 0; i < 100'000; ++i) braces += "{a,b}";
+                                     return braces;
+                                   }()})
+    error_of(Exit::usage, [&] { expand_braces(wrong); });
   const test::Folder folder;
   fs::create_directories(folder / "x=y");
   write_plainly(folder / "odd{0}.tar", "");

@@ -193,6 +193,9 @@ TEST_CASE("a fault is told with origin, JSON pointer, what was expected and what
   CHECK(with("/dataset/splits/train/files/images", {{"digest", ""}}) == "x.json: /dataset/splits/train/files/images: 'path' is missing");
   CHECK(with("/dataset/splits/a~1b~0c", {{"format", 1}, {"root", ""}, {"count", 0}}) ==
         "x.json: /dataset/splits/a~1b~0c/format: expected string, got integer");
+  for (const char* of_source : {"prefix", "part", "listing"})  // what sources add to splits
+    CHECK(with((std::string("/dataset/splits/train/") + of_source).c_str(), 5) ==
+          fmt::format("x.json: /dataset/splits/train/{}: expected string, got integer", of_source));
   CHECK(with("/dataset/manifest", "model") == "x.json: /dataset/manifest: expected a dataset manifest, got a model manifest");
   CHECK(with("/dataset/version", 8) == "x.json: /dataset/version: version 8 is newer than this program knows (1)");
   CHECK(with("/version", 7) == "x.json: /version: version 7 is newer than this program knows (1)");

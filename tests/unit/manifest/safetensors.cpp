@@ -101,6 +101,8 @@ TEST_CASE("a hostile file is refused, with the tensor at fault") {
   CHECK(contains(error_of(Exit::bad_data, [&] { Safetensors file(folder / "short"); }), "too short"));
   error_of(Exit::no_input, [&] { Safetensors file(folder / "missing"); });
   CHECK(contains(refused(folder, "{}", 0, 3), "claims 3 bytes"));
+  CHECK(
+      contains(refused(folder, R"({")" + std::string(5000, '.') + R"(":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})", 0), "letters"));
   CHECK(contains(refused(folder, "{}", 0, ~std::uint64_t{0}), "header"));
   CHECK(contains(refused(folder, "{}", 0, ~std::uint64_t{0} - 7), "header"));
   CHECK(contains(refused(folder, "{nonsense", 0), "not a JSON object"));

@@ -259,4 +259,16 @@ TEST_CASE("highlights: QVHighlights' HIT@1 asks whether any annotator finds the 
   CHECK(contains(refusal("{\"qid\": 1, \"pred_saliency_scores\": []}\n"), "p.jsonl:1: query 1 has no scores"));
   options.truth = write(folder, "t.jsonl", "{\"qid\": 1, \"duration\": 4, \"relevant_clip_ids\": [2], \"saliency_scores\": [[4]]}\n");
   CHECK(contains(refusal("{\"qid\": 1, \"pred_saliency_scores\": [0]}\n"), "t.jsonl:1: clip 2 is none of the 2 of 2 s"));
+  // What a line claims takes no room by itself.
+  const auto claims = [&](const std::string& duration, std::size_t annotators) {
+    std::string marks = "4";
+    for (std::size_t i = 1; i < annotators; ++i) marks += ",4";
+    options.truth =
+        write(folder, "t.jsonl",
+              fmt::format("{{\"qid\": 1, \"duration\": {}, \"relevant_clip_ids\": [2], \"saliency_scores\": [[{}]]}}\n", duration, marks));
+    return refusal("{\"qid\": 1, \"pred_saliency_scores\": []}\n");
+  };
+  CHECK(contains(claims("1e5", 100), "query 1 has no scores"));
+  CHECK(contains(claims("1e6", 3), "t.jsonl:1: \"duration\" is no number of seconds"));
+  CHECK(contains(claims("10", 101), "t.jsonl:1: marks of 101 annotators"));
 }

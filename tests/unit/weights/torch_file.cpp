@@ -187,10 +187,10 @@ TEST_CASE("files that are cut, bent, or of another kind are refused by name") {
 
 TEST_CASE("tensors that lie about their size are refused before anything is allocated") {
   const test::Folder where;
+  const std::string storage = "(S'storage'\nctorch\nFloatStorage\nS'0'\nS'cpu'\nI2\ntQ";
   // Of the older format: mark, protocol, machine, then this object, and one storage of two floats.
   const auto with = [&](const std::string& tensor) {
     const std::string mark("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15);
-    const std::string storage = "(S'storage'\nctorch\nFloatStorage\nS'0'\nS'cpu'\nI2\ntQ";
     std::string text = mark + "I1001\n.(d." + "(dS'w'\nctorch._utils\n_rebuild_tensor_v2\n(" + storage + tensor + "tRs." + "(S'0'\nl.";
     const std::uint64_t count = 2;
     text.append(reinterpret_cast<const char*>(&count), 8);
@@ -209,8 +209,40 @@ TEST_CASE("tensors that lie about their size are refused before anything is allo
   CHECK(refusal(with("I0\n(I4611686018427387904\nI4611686018427387904\nt(I0\nI0\nt")).find("larger than any file") != std::string::npos);
   CHECK(refusal(with("I0\n(I1000000\nt(I0\nt")).find("a thousand times its storage") != std::string::npos);
   CHECK(refusal(with("I0\n(I-2\nt(I1\nt")).find("shape") != std::string::npos);
+  // Two thousand tensors, each a thousand times the storage that they share.
+  const std::string one = "I0\n(I3000\nt(I0\nt";
+  std::string many = one;
+  for (int i = 0; i < 2000; ++i) many += fmt::format("tRsS'{}'\nctorch._utils\n_rebuild_tensor_v2\n({}{}", i, storage, one);
+  CHECK(refusal(with(one)).empty());
+  CHECK(refusal(with(many)).find("together far larger than the file") != std::string::npos);
   CHECK(refusal(with("I0\n(I2\nI1\nt(I1\nt")).find("strides") != std::string::npos);
   CHECK(refusal(with("I0\n(I2\nt")).find("too few parts") != std::string::npos);
+}
+
+TEST_CASE("objects whose content is themselves end, and so does a long chain of them") {
+  const test::Folder where;
+  const std::string start = std::string("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15) + "I1001\n.(d.";
+  const auto file = [&](const std::string& object) { return file_of(where, "made.pth", start + object + ".(l."); };
+  const std::string dict = "ccollections\nOrderedDict\n(tR";
+  CHECK(refusal(file(dict + std::string("q\0h\0b", 5))).find("without end") != std::string::npos);
+  CHECK(refusal(file("]q\x01"
+                     "cbuiltins\nset\nh\x01Rq\x02h\x01h\x02"
+                     "a0h\x02"))
+            .find("without end") != std::string::npos);
+  std::string chain;
+  constexpr int length = 200'000;
+  for (int i = 0; i < length; ++i) chain += dict;
+  CHECK(refusal(file(chain + std::string(length - 1, 'b'))).empty());
+}
+
+TEST_CASE("many values below a long key take no more memory than the file is large") {
+  const test::Folder where;
+  const std::string start = std::string("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 15) + "I1001\n.(d.";
+  const auto below_long_key = [&](const std::string& values) {
+    return file_of(where, "made.pth", start + "(dX" + std::string("\xa0\x0f\0\0", 4) + std::string(4000, 'k') + "(" + values + "ls.(l.");
+  };
+  CHECK(refusal(below_long_key(std::string(100'000, 'N'))).empty());  // an epoch's losses, say
+  CHECK(refusal(below_long_key(std::string(100'000, ']'))).find("far longer than the file") != std::string::npos);
 }
 
 TEST_CASE("lists that hold each other end") {
@@ -227,6 +259,6 @@ TEST_CASE("lists that hold each other end") {
   for (int i = 0; i < 1000; ++i) wide += "h\x01";
   CHECK(refusal(file_of(where, "wide.pth", mark + "I1001\n.(d." + wide + "e.(l.")).find("without end") != std::string::npos);
   const std::string key = "X" + std::string("\xb8\x0b\0\0", 4) + std::string(3000, 'k') + "q\x01";
-  CHECK(refusal(file_of(where, "keys.pth", mark + "I1001\n.(d.}" + key + "}h\x01Nss.(l.")).find("4,096 letters") != std::string::npos);
+  CHECK(refusal(file_of(where, "keys.pth", mark + "I1001\n.(d.}" + key + "}h\x01]ss.(l.")).find("4,096 letters") != std::string::npos);
   CHECK(refusal(file_of(where, "laughs.pth", mark + "I1001\n.(d." + laughs + ".(l.")).find("without end") != std::string::npos);
 }
