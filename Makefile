@@ -1,6 +1,6 @@
 # make demo    set up, build, pre-train on real images, judge, write a report to look at
 # make test    set up, build, run every test
-# make build   set up and build (PRESET=release|debug|asan|cuda)
+# make build   set up and build (PRESET=release|debug|asan|tsan|cuda)
 # make bench   ratios against peers and floors (nothing is asserted)
 # make lint    clang-format and clang-tidy
 PRESET ?= release

@@ -50,9 +50,13 @@ function(selfsight_use_torch target scope)
   endif()
 endfunction()
 
-# selfsight_tool(ssl-linear tasks [TORCH]): apps/ssl-linear.cpp, linked to the named libraries.
+# selfsight_tool(ssl-linear tasks [TORCH]): apps/ssl-linear.cpp, linked to the named libraries. Without SELFSIGHT_TORCH those with TORCH are left
+# out, here and below.
 function(selfsight_tool name)
   cmake_parse_arguments(arg "TORCH" "" "" ${ARGN})
+  if(arg_TORCH AND NOT SELFSIGHT_TORCH)
+    return()
+  endif()
   add_executable(${name} ${name}.cpp)
   list(TRANSFORM arg_UNPARSED_ARGUMENTS REPLACE "^([a-z_]+)$" "selfsight_\\1")
   target_link_libraries(${name} PRIVATE ${arg_UNPARSED_ARGUMENTS})
@@ -68,7 +72,7 @@ endfunction()
 function(selfsight_unit_tests layer)
   cmake_parse_arguments(arg "TORCH" "" "DEPS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${layer}/*.cpp)
-  if(NOT sources)
+  if(NOT sources OR (arg_TORCH AND NOT SELFSIGHT_TORCH))
     return()
   endif()
   set(target unit-${layer})

@@ -38,7 +38,7 @@ foreach(_part avformat avcodec avutil swscale)
 endforeach()
 find_path(SELFSIGHT_VALIJSON_INCLUDE valijson/validator.hpp REQUIRED)
 
-if(SELFSIGHT_FUZZ)
+if(NOT SELFSIGHT_TORCH)
   return()
 endif()
 
