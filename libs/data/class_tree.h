@@ -59,8 +59,8 @@ Tree class_tree(const std::vector<TreeEntry>& listing, const std::string& single
 manifest::Split split_of(const Tree& tree, const TreeSplit& part, const std::filesystem::path& root, const std::string& format,
                          const std::string& field);
 
-/// Every split of a data set names all classes, so a small list can come to any number of names; no more than 2^22 are made.
-inline constexpr std::size_t most_class_names = std::size_t{1} << 22;
+/// Every split of a data set names all classes, so a small list can come to any number of names; no more than 2^21 are made.
+inline constexpr std::size_t most_class_names = std::size_t{1} << 21;
 /// Error: bad_data naming `origin`, for more than most_class_names.
 void need_room_for_names(std::size_t splits, std::size_t classes, const std::string& origin);
 

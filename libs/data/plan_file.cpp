@@ -32,7 +32,7 @@ std::vector<std::int64_t> integers(const manifest::Safetensors& file, const std:
   const manifest::TensorView& tensor = file.at(key);
   if (tensor.dtype != "I64") core::fail(core::Exit::bad_data, "{}: '{}' holds {} instead of I64", origin, key, tensor.dtype);
   std::vector<std::int64_t> out(static_cast<std::size_t>(tensor.elements()));
-  std::memcpy(out.data(), tensor.bytes.data(), tensor.bytes.size());
+  if (!out.empty()) std::memcpy(out.data(), tensor.bytes.data(), tensor.bytes.size());
   return out;
 }
 

@@ -71,13 +71,15 @@ class JsonlSource final : public Source {
  public:
   JsonlSource(const manifest::Split& split) : folder_(split.root.parent_path()), file_(split.root.filename().string()) {
     const std::string part = split.extra.value("part", std::string("train"));
-    std::map<std::string, std::int64_t> index;
-    for (const std::string& name : split.labels) index.emplace(name, static_cast<std::int64_t>(index.size()));
+    // Numbers need no names; of one that is large, there are a million.
+    std::map<std::string_view, std::int64_t> index;
     for (Line& line : read_lines(split.root)) {
       if (line.split != part) continue;
       std::int64_t label = -1;
       if (line.label.is_string()) {
-        const auto found = index.find(line.label.get<std::string>());
+        if (index.empty())
+          for (const std::string& name : split.labels) index.emplace(name, static_cast<std::int64_t>(index.size()));
+        const auto found = index.find(line.label.get_ref<const std::string&>());
         if (found == index.end())
           fail(Exit::bad_data, "{}:{}: class '{}' is not in the manifest: describe the list again with ssl-data", split.root.string(),
                line.number, line.label.get<std::string>());

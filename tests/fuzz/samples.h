@@ -30,7 +30,11 @@ inline void use_described(const std::string& format, const fs::path& path) {
   attempt([&] {
     const manifest::Dataset dataset = data::describe(format, path);
     for (const auto& [name, split] : dataset.splits) use_source(*data::open_split(split));
-    to_json(dataset, path.parent_path());
+    // Names of classes take the sanitizers some microseconds each, and a line can say that there are a million.
+    constexpr std::size_t most_names = 1 << 12;
+    std::size_t names = 0;
+    for (const auto& [name, split] : dataset.splits) names += split.labels.size();
+    if (names <= most_names) to_json(dataset, path.parent_path());
   });
 }
 

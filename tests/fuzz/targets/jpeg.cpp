@@ -21,8 +21,9 @@ void try_input(Bytes bytes) {
     if (const auto size = data::size_before_decoding(stored); size && (size->height != image.height || size->width != image.width))
       std::abort();
   });
+  const std::int64_t h = marks.height, w = marks.width;
+  if (h == 0 || w == 0) return;  // parts are asked for where the size is known beforehand
   attempt([&] {
-    const std::int64_t h = std::max<std::int64_t>(marks.height, 1), w = std::max<std::int64_t>(marks.width, 1);
     const data::Part part = data::decode_part(stored, 1, "picture", {{w / 4, h / 4, (w + 1) / 2, (h + 1) / 2}, 2}, image);
     touch(std::span(image.pixels));
     if (part.box.x + part.box.width > w || part.box.y + part.box.height > h) std::abort();
