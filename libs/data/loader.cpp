@@ -316,7 +316,10 @@ void Loader::State::lay_out(Batch& batch, std::int64_t count) const {
   batch.mates.resize(places);
   batch.labels.resize(places);
   batch.sources.resize(places);
-  if (hands_over) batch.pictures.resize(places * pictures_a_place);
+  if (hands_over) {
+    batch.pictures.clear();  // those of an earlier batch
+    batch.pictures.resize(places * pictures_a_place);
+  }
   for (std::size_t v = 0; v < views.size(); ++v) {
     ViewBatch& view = batch.views[v];
     view.count = count;

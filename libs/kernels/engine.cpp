@@ -4,6 +4,8 @@
 #include "core/threads.h"
 #include "data/jpeg.h"
 
+#include <algorithm>
+
 namespace selfsight::kernels {
 namespace {
 
@@ -15,7 +17,7 @@ class HostEngine : public Engine {
 
   std::vector<std::optional<std::string>> make(std::span<const data::Stored> pictures, std::span<const std::vector<Shown>> shown) override {
     std::vector<std::optional<std::string>> unusable(pictures.size());
-    counts_.on_host += std::ssize(pictures);
+    counts_.on_host += std::count_if(shown.begin(), shown.end(), [](const auto& of_picture) { return !of_picture.empty(); });
     core::parallel_for(std::ssize(pictures), 1, options_.threads, [&](std::int64_t begin, std::int64_t end) {
       for (auto p = static_cast<std::size_t>(begin); p < static_cast<std::size_t>(end); ++p) unusable[p] = make_one(pictures[p], shown[p]);
     });
@@ -26,6 +28,7 @@ class HostEngine : public Engine {
   EngineOptions options_;
 
   std::optional<std::string> make_one(const data::Stored& picture, const std::vector<Shown>& shown) const {
+    if (shown.empty()) return std::nullopt;
     thread_local data::Image image;
     if (auto why = try_decode(picture, options_.channels, image)) return why;
     for (const Shown& one : shown) {

@@ -40,8 +40,8 @@ class Engine {
   virtual ~Engine() = default;
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
-  /// Decodes each picture and makes its views, or begins to. Returns for each why it cannot be used, if so. But for `out`, what the spans
-  /// lead to need not stay after that.
+  /// Decodes each picture that is shown and makes its views, or begins to. Returns for each why it cannot be used, if so. But for `out`,
+  /// what the spans lead to need not stay after that.
   virtual std::vector<std::optional<std::string>> make(std::span<const data::Stored> pictures,
                                                        std::span<const std::vector<Shown>> shown) = 0;
   /// That the work is put on; none where it is done when make() returns.

@@ -119,6 +119,7 @@ const bool registered = train::MethodRegistry::instance().add(
                    {{"arch", "resnet18"},
                     {"stem", "cifar"},
                     {"prototypes", 100},
+                    {"epsilon", 0.03},  // with 0.05 a small network stays at ln K (the release advises the same)
                     {"hidden", 512},
                     {"global-size", 0},
                     {"global-blur", 0.0},

@@ -19,7 +19,8 @@ struct ScriptInput {
   std::vector<double> mean, stddev;  ///< of the normalisation, per channel, on 0..1
 };
 
-/// The backbone in eval mode and frozen, traced, so that a family needs no code of its own. The tensors are the backbone's own, not copies. It has
+/// The backbone in eval mode and frozen, traced, so that a family needs no code of its own. The tensors are the backbone's own, not copies.
+/// It has
 ///   forward(x)         N x C x H x W, normalised -> N x D, the pooled features, for any N. H and W: any where the network takes any; those
 ///                      that differ from `image` by multiples of 32 where it pads by the size (EfficientNet); else `image` (ViT, AlexNet).
 ///                      An assertion fails for others.

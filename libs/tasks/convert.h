@@ -33,7 +33,8 @@ struct ForeignWeights {
   std::function<manifest::TensorView(const std::string& key)> tensor;  ///< a view that lasts as long as this
 };
 
-/// Reads `path` and looks for the backbone in it; a checkpoint of ours says itself which of its networks it is. Errors: no_input; bad_data naming the file: of no known format, damaged, objects in it.
+/// Reads `path` and looks for the backbone in it; a checkpoint of ours says itself which of its networks it is. Errors: no_input; bad_data
+/// naming the file: of no known format, damaged, objects in it.
 ForeignWeights read_foreign(const std::filesystem::path& path, const ConvertOptions& options);
 
 /// What fits and what does not, line by line; the last says what to do.

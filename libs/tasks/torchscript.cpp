@@ -30,7 +30,9 @@ void TorchscriptOptions::check() const {
 }
 
 bool looks_like_manifest(const std::string& file) {
-  if (file == "-") return true;
+  // Weights cannot come through a pipe; and what is looked at there is gone.
+  std::error_code none;
+  if (file == "-" || core::fs::is_other(file, none)) return true;
   std::ifstream stream(file, std::ios::binary);
   if (!stream) core::fail(core::Exit::no_input, "{}: {}", file, std::strerror(errno));
   std::array<char, 16> bytes{};

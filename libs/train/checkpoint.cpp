@@ -130,6 +130,7 @@ std::optional<CheckpointState> Checkpoints::newest_of(bool clean) const {
       auto state = load(path);
       if (!clean || !state.suspect) return state;
     } catch (const core::Error& error) {
+      if (error.exit() == core::Exit::io) throw;  // the disk's fault, which may pass
       // Out of the way, so that it neither counts among those kept nor keeps this step from being saved again.
       const fs::path aside = folder_ / ("damaged-" + path.filename().string());
       fs::remove_all(aside);
@@ -137,6 +138,11 @@ std::optional<CheckpointState> Checkpoints::newest_of(bool clean) const {
       core::log_warning("checkpoint not usable, trying the one before: {} (set aside as {})", error.what(), aside.filename().string());
     }
   }
+  std::error_code none;
+  for (const auto& each : fs::directory_iterator(folder_, none))
+    if (!clean && each.path().filename().string().starts_with("damaged-"))
+      core::fail(core::Exit::bad_data, "{}: no checkpoint is left that can be gone on from; remove the run's folder to start over",
+                 folder_.string());
   return std::nullopt;
 }
 

@@ -39,8 +39,8 @@ class Checkpoints {
   /// `network` goes into the metadata of state.safetensors as "selfsight.network": ssl-convert finds the backbone by it among its EMA
   /// copies. Errors: cannot_create, io; the ones before stay.
   void save(const CheckpointState& state) const;
-  /// The newest that is whole; a damaged one is named in a warning, renamed to damaged-step-..., and the one before is taken. None:
-  /// nullopt.
+  /// The newest that is whole; a damaged one is named in a warning, renamed to damaged-step-..., and the one before is taken. nullopt where
+  /// there never was one. Errors: bad_data when all are damaged, io.
   [[nodiscard]] std::optional<CheckpointState> newest() const { return newest_of(/*clean=*/false); }
   /// The newest that is whole and not suspect.
   [[nodiscard]] std::optional<CheckpointState> newest_clean() const { return newest_of(/*clean=*/true); }

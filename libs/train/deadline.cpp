@@ -45,6 +45,7 @@ Deadline::Deadline(double minutes) : end_(never) {
     end_ = now + *left - margin;
     core::log_info("the batch job ends in {:.0f} minutes; {:.0f} seconds before, the run writes a checkpoint and stops (--time-limit)",
                    *left / 60, margin);
+    if (*left <= margin) core::log_warning("that is now: the run makes a single update; give the job more time");
   }
 }
 

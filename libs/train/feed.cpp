@@ -51,7 +51,13 @@ std::optional<Fed> Feed::next(bool more) {
   if (!now) now = begin();
   if (!now) return std::nullopt;
   Fed fed = finish(*now);
-  if (more && loader_.ready()) ahead_ = begin();
+  if (more && loader_.ready()) {
+    try {
+      ahead_ = begin();
+    } catch (...) {
+      ahead_ = Begun{.error = std::current_exception()};
+    }
+  }
   return fed;
 }
 
@@ -70,6 +76,7 @@ std::optional<Feed::Begun> Feed::begin() {
 }
 
 Fed Feed::finish(const Begun& begun) {
+  if (begun.error) std::rethrow_exception(begun.error);
   Fed fed{begun.batch, device_views_->take(begun.views)};
   if (begun.views.bad.empty()) return fed;
   std::vector<std::pair<std::size_t, std::string>> unusable;

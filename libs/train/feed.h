@@ -5,6 +5,7 @@
 #include "kernels/device_views.h"
 #include "train/tensors.h"
 
+#include <exception>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -42,6 +43,7 @@ class Feed {
   struct Begun {
     std::shared_ptr<const data::Batch> batch;
     kernels::ViewsUnderWay views;
+    std::exception_ptr error;  ///< of the loader, for whoever asks for this batch
   };
   [[nodiscard]] std::optional<Begun> begin();
   Fed finish(const Begun& begun);

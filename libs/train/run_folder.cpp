@@ -58,8 +58,10 @@ RunFolder::RunFolder(fs::path path, const nlohmann::json& identity, const std::v
   lock_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (lock_ < 0) core::fail(core::Exit::cannot_create, "{}: {}", lock.string(), std::strerror(errno));
   // The kernel drops the lock with the process, however it ends, so a stale one cannot be left behind.
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0)
-    core::fail(core::Exit::usage, "{}: another run is at work in this folder ({})", path_.string(), core::read_text(lock));
+  const int error = ::flock(lock_, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+  if (error != 0 && error != EWOULDBLOCK)
+    core::fail(core::Exit::io, "{}: the file system gives no lock: {}", lock.string(), std::strerror(error));
+  if (error != 0) core::fail(core::Exit::usage, "{}: another run is at work in this folder ({})", path_.string(), core::read_text(lock));
   char host[256] = "unknown host";
   ::gethostname(host, sizeof host - 1);
   const std::string owner = fmt::format("process {} on {}", ::getpid(), host);

@@ -35,7 +35,9 @@ void TrainOptions::describe(core::Options& o) {
   o.add("clip", &clip, "largest norm of the whole gradient; 0: no clipping").range(0);
   o.add("precision", &precision, "arithmetic of the forward pass").choices({"fp32", "bf16", "fp16"});
   o.add("augment", &augment,
-        "where views are made: by the workers, or on --device (JPEGs are decoded there too; on a CPU by a twin of the kernel)")
+        "where views are made: by the workers, or on --device (on a CPU by a twin of the kernel). There plain JPEGs are decoded too; other "
+        "images are held decoded, whole, until their batch is due; what only the device's decoder finds to be bad is skipped under "
+        "'replace' too")
       .choices({"host", "device"});
   o.group("Running");
   o.add("device", &device, "cpu, cuda or cuda:N").metavar("DEVICE").runtime();
@@ -50,11 +52,14 @@ void TrainOptions::describe(core::Options& o) {
   o.add("checkpoint-epochs", &checkpoint_epochs, "epochs between checkpoints; 0: none by epochs").range(0).runtime();
   o.add("checkpoint-steps", &checkpoint_steps, "updates between checkpoints; 0: none by updates").range(0).runtime();
   o.add("keep", &keep, "newest checkpoints that are kept").range(1, 1000).runtime();
-  o.add("keep-every", &keep_every, "keep also, for good, a checkpoint of every so many epochs; 0: none").range(0, 1e6).runtime();
-  o.add("keep-best", &keep_best, "keep also the checkpoint of the epoch with the best online kNN").runtime();
+  o.add("keep-every", &keep_every,
+        "keep also, for good, a checkpoint of every so many epochs (of none that ends amid skipped updates); 0: none")
+      .range(0, 1e6)
+      .runtime();
+  o.add("keep-best", &keep_best, "keep also the checkpoint of the epoch with the best online kNN").only_with("knn-every").runtime();
   o.add("time-limit", &time_limit,
         "minutes after which the run writes a checkpoint and ends with exit code 75; 0: two minutes before the end of the batch job, where "
-        "its scheduler says it (SLURM_JOB_END_TIME, PBS_WALLTIME); negative: none")
+        "its scheduler says it (SLURM_JOB_END_TIME; PBS_WALLTIME, as if the job began with this run); negative: none")
       .runtime();
 }
 

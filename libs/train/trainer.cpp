@@ -40,6 +40,11 @@ class Trainer {
  private:
   void restore(const std::optional<CheckpointState>& state);
   [[nodiscard]] data::EpochPlan proposed_batches(std::int64_t number) const;
+  /// The step at which an epoch ends, or the run in its middle.
+  [[nodiscard]] std::int64_t end_of(std::int64_t epoch) const {
+    return std::min(progress_.total_steps, (epoch + 1) * progress_.steps_per_epoch);
+  }
+  [[nodiscard]] bool checkpoint_is_due() const;
   void epoch(std::int64_t number);
   /// False when the run went back to a checkpoint instead of on.
   bool update(std::int64_t number);
@@ -141,9 +146,12 @@ Trainer::Trainer(Run& run, const RunFolder& folder)
   feed.device = device_;
   feed.on_device = options_.augment == "device";
   feed_ = std::make_unique<Feed>(set_.source(), views, feed);
-  if (options_.knn_every > 0)
+  if (options_.knn_every > 0) {
     knn_ = std::make_unique<OnlineKnn>(set_.source(), options_.knn_bank, options_.knn_queries, options_.knn_k, options_.knn_temperature,
                                        options_.seed);
+    if (options_.keep_best && !knn_->usable())
+      core::log_warning("--keep-best: the split '{}' has no labels for an online kNN, so no checkpoint is the best", options_.split);
+  }
 }
 
 /// Takes over everything from a checkpoint, or starts afresh.
@@ -218,6 +226,10 @@ void Trainer::checkpoint() {
                  {"seconds", seconds_before_ + core::monotonic_seconds() - started_}};
   checkpoints_.save(state);
   saved_ = core::monotonic_seconds();
+}
+
+bool Trainer::checkpoint_is_due() const {
+  return options_.checkpoint_minutes > 0 && core::monotonic_seconds() - saved_ > options_.checkpoint_minutes * 60;
 }
 
 void Trainer::stop_if_asked() {
@@ -321,7 +333,8 @@ bool Trainer::update(std::int64_t number) {
   Outcome outcome;
   double loss = 0;
   for (std::int64_t part = 0; part < options_.accumulate; ++part) {
-    const bool last = part + 1 == options_.accumulate && progress_.step + 1 >= progress_.total_steps;
+    // Of an epoch whose batches do not divide among the updates some are left: they are not looked at.
+    const bool last = part + 1 == options_.accumulate && progress_.step + 1 >= end_of(number);
     const auto fed = feed_->next(/*more=*/!last);
     if (!fed) core::fail(core::Exit::internal, "the plan of epoch {} ended early", number);
     if (progress_.step == 0 && part == 0) write_views(fed->x, set_.normalisation(), folder_ / "views.png");
@@ -408,11 +421,10 @@ void Trainer::epoch(std::int64_t number) {
   // Rates are of the steps alone: what lies between two epochs is not counted.
   for (LoadingMeter* meter : {&since_log_, &since_epoch_}) meter->lap(feed_->loader().times(), feed_->transfer(), images_);
   method_.train();
-  const std::int64_t last = std::min(progress_.total_steps, (number + 1) * progress_.steps_per_epoch);
+  const std::int64_t last = end_of(number);
   while (progress_.step < last) {
     if (!update(number)) return;  // back at a checkpoint: that epoch starts again from there
-    const bool due = (options_.checkpoint_minutes > 0 && core::monotonic_seconds() - saved_ > options_.checkpoint_minutes * 60) ||
-                     (options_.checkpoint_steps > 0 && progress_.step % options_.checkpoint_steps == 0);
+    const bool due = checkpoint_is_due() || (options_.checkpoint_steps > 0 && progress_.step % options_.checkpoint_steps == 0);
     if (progress_.step < last) {
       if (due && non_finite_ == 0) checkpoint();  // what is suspect is not worth going back to
       stop_if_asked();
@@ -424,8 +436,12 @@ void Trainer::epoch(std::int64_t number) {
 void Trainer::finish_epoch(std::int64_t number) {
   json line = {{"type", "epoch"}, {"epoch", number + 1}, {"step", progress_.step}};
   if (epoch_steps_ > 0) line["loss"] = epoch_loss_ / static_cast<double>(epoch_steps_);
-  epoch_loss_ = 0;
-  epoch_steps_ = 0;
+  if (progress_.step < (number + 1) * progress_.steps_per_epoch) {  // the run ends in its middle; made longer, it goes on with the sums
+    line["epoch"] = progress_.epochs();
+  } else {
+    epoch_loss_ = 0;
+    epoch_steps_ = 0;
+  }
   const bool last = progress_.step >= progress_.total_steps;
   const LoadingMeter::Lap lap = since_epoch_.lap(feed_->loader().times(), feed_->transfer(), images_);
   std::string costs;
@@ -448,8 +464,7 @@ void Trainer::finish_epoch(std::int64_t number) {
   }
   metrics_->write(line);
   timings_->write({{"type", "epoch"}, {"epoch", number + 1}, {"seconds", seconds_before_ + core::monotonic_seconds() - started_}});
-  const bool due = (options_.checkpoint_minutes > 0 && core::monotonic_seconds() - saved_ > options_.checkpoint_minutes * 60) ||
-                   (options_.checkpoint_epochs > 0 && (number + 1) % options_.checkpoint_epochs == 0) ||
+  const bool due = checkpoint_is_due() || (options_.checkpoint_epochs > 0 && (number + 1) % options_.checkpoint_epochs == 0) ||
                    checkpoints_.worth_keeping(number + 1, knn_here_);
   if (!last && due && non_finite_ == 0) checkpoint();
   if (!last) stop_if_asked();
@@ -523,7 +538,7 @@ manifest::Model pretrain(Run& run) {
     try {
       auto model = manifest::read<manifest::Model>(finished.string());
       const auto as_long = [&](const char* option) { return model.config.value(option, json()) == run.config.value(option, json()); };
-      if (as_long("epochs") && as_long("max-steps")) {
+      if (!model.config.is_object() || (as_long("epochs") && as_long("max-steps"))) {
         manifest::checked_payload(model.weights, "weights file", finished.string());
         core::log_info("{}: finished already", finished.string());
         return model;

@@ -68,6 +68,7 @@ class CudaEngine : public Engine {
       bytes = 0;
     };
     for (std::size_t p = 0; p < pictures.size(); ++p) {
+      if (shown[p].empty()) continue;
       Picture picture{&pictures[p], &shown[p], &unusable[p]};
       look_at(picture);
       if (bytes + picture.bytes(options_.channels) > most_picture_bytes) finish();

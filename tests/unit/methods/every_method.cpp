@@ -5,7 +5,9 @@
 #include "manifest/safetensors.h"
 #include "train/checkpoint.h"
 
+#include <numeric>
 #include <set>
+#include <sstream>
 
 using namespace selfsight;
 using test::Folder;
@@ -71,9 +73,10 @@ TEST_CASE("views made by the device half, on a CPU too, lead to the same bytes")
   for (const std::string method : {"simclr", "swav", "pixpro", "hsa"}) {
     CAPTURE(method);
     const Folder host, device;
-    auto run = test::make_run(method, host.path(), {{"epochs", 1}});
+    // Of the 8 batches of an epoch two are left over.
+    auto run = test::make_run(method, host.path(), {{"accumulate", 3}});
     train::pretrain(run);
-    auto other = test::make_run(method, device.path(), {{"epochs", 1}, {"augment", "device"}});
+    auto other = test::make_run(method, device.path(), {{"accumulate", 3}, {"augment", "device"}});
     train::pretrain(other);
     for (const char* file : {"weights.safetensors", "metrics.jsonl", "views.png"}) CHECK(same_bytes(host / file, device / file));
   }
@@ -132,6 +135,26 @@ TEST_CASE("every part of a checkpoint matters: with any one of them from two ste
     --other.step;
     CHECK(end_from(other) != whole);
   }
+}
+
+TEST_CASE("a run that ended in the middle of an epoch goes on when its limit of steps grows, and the epoch's row is of all its steps") {
+  const Folder folder;
+  for (const std::int64_t limit : {12, 24}) {
+    auto run = test::make_run("simclr", folder.path(), {{"epochs", 3}, {"max-steps", limit}});
+    train::pretrain(run);
+  }
+  std::vector<double> losses, epochs;
+  double second = 0;
+  std::istringstream record(test::text_of(folder / "metrics.jsonl"));
+  for (std::string line; std::getline(record, line);) {
+    const auto row = nlohmann::json::parse(line);
+    if (row.at("type") == "step") losses.push_back(row.at("loss"));
+    if (row.at("type") == "epoch") epochs.push_back(row.at("epoch"));
+    if (row.at("type") == "epoch" && row.at("epoch") == 2) second = row.at("loss");
+  }
+  CHECK(losses.size() == 24);
+  CHECK(epochs == std::vector<double>{1, 1.5, 2, 3});
+  CHECK(second == doctest::Approx(std::accumulate(losses.begin() + 8, losses.begin() + 16, 0.0) / 8));
 }
 
 TEST_CASE("a finished run goes on when it is given more epochs, also after a stop, and says so") {
