@@ -20,6 +20,7 @@ TEST_CASE("amounts of memory are read with their units") {
     CHECK(test::contains(test::error_of(core::Exit::usage, [&] { core::parse_bytes(wrong, "max-memory"); }), "--max-memory"));
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which take more than these bounds for themselves
 TEST_CASE("a bound stops what would pass it") {
   // In a child: the bound cannot be taken back.
   const pid_t child = ::fork();
@@ -55,3 +56,4 @@ TEST_CASE("where the bound has no room for the stacks of all threads, fewer do t
   CHECK(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 0);
 }
+#endif
