@@ -113,13 +113,17 @@ class JsonlSource final : public Source {
 
 std::unique_ptr<Source> open_jsonl(const manifest::Split& split) { return std::make_unique<JsonlSource>(split); }
 
-std::vector<std::string> class_names(const std::vector<Line>& lines) {
+/// Names that are there, or those of all numbers up to the largest. `origin` is what messages call the list.
+std::vector<std::string> class_names(const std::vector<Line>& lines, const std::string& origin) {
   std::set<std::string> names;
+  std::set<std::string_view> splits;
   std::int64_t most = -1;
   for (const Line& line : lines) {
+    splits.insert(line.split);
     if (line.label.is_string()) names.insert(line.label.get<std::string>());
     if (line.label.is_number()) most = std::max(most, line.label.get<std::int64_t>());
   }
+  need_room_for_names(splits.size(), names.size() + static_cast<std::size_t>(most + 1), origin);
   std::vector<std::string> out(names.begin(), names.end());
   for (std::int64_t i = 0; i <= most; ++i) out.push_back(std::to_string(i));
   return out;
@@ -129,11 +133,8 @@ manifest::Dataset describe_jsonl(const fs::path& path) {
   if (!fs::is_regular_file(path)) fail(Exit::no_input, "{}: no such file", path.string());
   const fs::path file = fs::canonical(path);
   const std::vector<Line> lines = read_lines(file);
-  const std::vector<std::string> labels = class_names(lines);
+  const std::vector<std::string> labels = class_names(lines, path.string());
   const std::string digest = core::digest_of_file(file);
-  std::set<std::string_view> splits;
-  for (const Line& line : lines) splits.insert(line.split);
-  need_room_for_names(splits.size(), labels.size(), path.string());
   manifest::Dataset dataset;
   dataset.name = file.stem().string();
   for (const Line& line : lines) {

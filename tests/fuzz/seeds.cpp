@@ -251,7 +251,6 @@ void regressions() {
   std::string many;
   for (int i = 0; i < 20; ++i) many += fmt::format("{{\"image\": \"a.ppm\", \"label\": 1048575, \"split\": \"{}\"}}\n", i);
   put("jsonlines", "splits-of-a-million-classes", many);
-  put("jsonlines", "a-million-classes-by-number", many.substr(0, many.find('\n')));
   put("jsonlines", "name-too-long-for-the-system", "{\"image\": \"" + std::string(5000, 'n') + "\"}");
 }
 

@@ -1,4 +1,5 @@
 // Tar shards with an index, JSON Lines lists and subsets.
+#include "core/memory.h"
 #include "data/shards.h"
 #include "manifest/safetensors.h"
 #include "unit/data/support.h"
@@ -219,6 +220,12 @@ TEST_CASE("JSON Lines: lines that cannot be used are refused by file and number"
     many += fmt::format("{{\"image\": \"images/0.ppm\", \"label\": {}, \"split\": \"s{}\"}}\n", most_classes - 1, i);
   write_plainly(list, many);
   CHECK(contains(error_of(Exit::bad_data, [&] { describe("jsonl", list); }), "5 splits of 1048576 classes"));
+  // Numbers are looked up in no table of names.
+  write_plainly(list, fmt::format("{{\"image\": \"images/0.ppm\", \"label\": {}}}", most_classes - 1));
+  const manifest::Split numbered = describe("jsonl", list).split("train");
+  const std::uint64_t before = core::peak_memory();
+  CHECK(open_split(numbered)->label(0) == most_classes - 1);
+  CHECK(core::peak_memory() < before + (std::uint64_t{32} << 20));
   write_plainly(list, R"({"image": "images/0.ppm", "label": 5})");  // since it was described
   CHECK(contains(error_of(Exit::bad_data, [&] { open_split(split); }), "label 5"));
   CHECK(contains(error_of(Exit::no_input, [&] { describe("jsonl", folder / "no.jsonl"); }), "no.jsonl"));
