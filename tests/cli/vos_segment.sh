@@ -29,10 +29,10 @@ vos-segment score --truth davis <predictions.json 2>err | ssl-report -o page.htm
 grep -q 'J&amp;F' page.html && pass || fail "the page does not show the score"
 for threads in 1 4; do vos-segment score --truth davis --no-provenance --threads $threads results >threads$threads.json 2>err; done
 same threads1.json threads4.json
-ok "a bound on memory" vos-segment score --truth davis --max-memory 64M results
+ok_bounded "a bound on memory" vos-segment score --truth davis --max-memory 64M results
 masks large/a 3000x3000 3000x3000 3000x3000
-ok "large frames" vos-segment score --truth large --max-memory 200M large
-refuses 64 'does not fit into --max-memory 24 MiB' vos-segment score --truth large --max-memory 24M large
+ok_bounded "large frames" vos-segment score --truth large --max-memory 200M large
+refuses_bounded 64 'does not fit into --max-memory 24 MiB' vos-segment score --truth large --max-memory 24M large
 
 refuses 64 'give a verb: score' vos-segment
 refuses 64 "'scor' is no verb of vos-segment; did you mean 'vos-segment score'" vos-segment scor

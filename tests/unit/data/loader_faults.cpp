@@ -216,7 +216,7 @@ TEST_CASE("what a worker throws reaches the consumer, at the batch it belongs to
   }
 }
 
-#ifndef __SANITIZE_ADDRESS__  // which ends the program at such a size itself
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which end the program at such a size themselves
 TEST_CASE("a batch too large for the memory is an error of next()") {
   Loader loader({std::make_shared<Broken>(false)}, {{eval_recipe(std::int64_t{1} << 25)}}, 1, {.workers = 2});
   loader.start(sequential_plan(100, 1), 0);
