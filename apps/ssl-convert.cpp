@@ -41,6 +41,9 @@ void from_manifest(const core::CommandLine& cli, const std::string& file, const 
                  file);
   const manifest::Document document = manifest::read_document(file);
   auto model = manifest::from_json<manifest::Model>(document.json, document.folder, document.origin);
+  for (const std::filesystem::path& own : {std::filesystem::path(file), model.weights.path})
+    if (std::error_code none; std::filesystem::equivalent(own, script.file, none))
+      core::fail(core::Exit::cannot_create, "--torchscript {}: is a file of the model itself", script.file);
   tasks::write_torchscript(model, script);
   manifest::emit(to_json(model, document.folder), "");
 }
@@ -59,8 +62,10 @@ void run(core::CommandLine& cli) {
   const std::string file = cli.input();
   if (script.given()) script.check();
   if (tasks::looks_like_manifest(file)) return from_manifest(cli, file, script);
-  if (folder.empty() && !options.dry_run) core::fail(core::Exit::usage, "say with -o DIR where the model goes, or ask for a --dry-run");
   if (script.given() && options.dry_run) core::fail(core::Exit::usage, "--torchscript: a --dry-run writes nothing");
+  if (folder.empty() && script.given())
+    core::fail(core::Exit::usage, "{}: is no model manifest (a run's model.json); of weights, say with -o DIR where the model goes", file);
+  if (folder.empty() && !options.dry_run) core::fail(core::Exit::usage, "say with -o DIR where the model goes, or ask for a --dry-run");
   options.check();
   const double begin = core::monotonic_seconds();
   const tasks::ForeignWeights weights = tasks::read_foreign(file, options);

@@ -51,6 +51,7 @@ bool is_longer(const nlohmann::json& there, const nlohmann::json& here) {
 RunFolder::RunFolder(fs::path path, const nlohmann::json& identity, const std::vector<std::string>& may_change)
     : path_(std::move(path)), identity_(identity) {
   const fs::path config = path_ / "config.json";
+  if (fs::exists(path_) && !fs::is_directory(path_)) core::fail(core::Exit::cannot_create, "{}: is no folder", path_.string());
   if (fs::exists(path_) && !fs::is_empty(path_) && !fs::exists(config) && !fs::exists(path_ / ".lock"))
     core::fail(core::Exit::cannot_create, "{}: holds files that no run wrote; choose another folder with -o", path_.string());
   core::make_folder(path_);
@@ -69,10 +70,11 @@ RunFolder::RunFolder(fs::path path, const nlohmann::json& identity, const std::v
     core::fail(core::Exit::io, "{}: {}", lock.string(), std::strerror(errno));
   core::remove_leftovers(path_);  // of a run that was killed while it wrote weights or a record
 
+  const bool has_work =
+      fs::exists(path_ / "model.json") || (fs::is_directory(path_ / "checkpoints") && !fs::is_empty(path_ / "checkpoints"));
   if (fs::exists(config)) {
     const auto there = nlohmann::json::parse(core::read_text(config), nullptr, /*allow_exceptions=*/false);
     if (!there.is_object()) core::fail(core::Exit::bad_data, "{}: damaged; remove the folder to start over", config.string());
-    const bool has_work = fs::exists(path_ / "model.json") || (fs::exists(path_ / "checkpoints") && !fs::is_empty(path_ / "checkpoints"));
     const std::string change = difference(there, identity);
     is_new_ = !change.empty() && !has_work;  // a run that ended before anything was saved holds nothing to protect
     const std::string method = there.value("method", "");
@@ -84,6 +86,9 @@ RunFolder::RunFolder(fs::path path, const nlohmann::json& identity, const std::v
                  "{}: belongs to a run with another configuration ({}); choose another folder with -o or remove it. Only these may differ "
                  "when a run goes on: {}{}--epochs and --max-steps, upwards",
                  path_.string(), change, fmt::join(may_change, ", "), may_change.empty() ? "" : ", ");
+  } else if (has_work) {
+    core::fail(core::Exit::bad_data, "{}: is gone, so whose work is in the folder cannot be told; put it back or remove the folder",
+               config.string());
   } else {
     is_new_ = true;
   }

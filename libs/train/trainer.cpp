@@ -194,8 +194,12 @@ void Trainer::restore(const std::optional<CheckpointState>& state) {
   }
   metrics_.reset();
   timings_.reset();
+  std::error_code none;
+  if (!state && fs::file_size(folder_ / "metrics.jsonl", none) > 0 && !none)
+    core::log_warning("{}: holds the record of a run, but no checkpoint of it; it starts over", folder_.string());
   metrics_ = std::make_unique<Record>(folder_ / "metrics.jsonl", metrics_bytes);
-  timings_ = std::make_unique<Record>(folder_ / "timings.jsonl", timings_bytes);
+  const auto kept = static_cast<std::int64_t>(fs::file_size(folder_ / "timings.jsonl", none));
+  timings_ = std::make_unique<Record>(folder_ / "timings.jsonl", none ? 0 : std::min(timings_bytes, kept));  // nothing depends on them
 }
 
 void Trainer::checkpoint() {
@@ -234,12 +238,13 @@ bool Trainer::checkpoint_is_due() const {
 
 void Trainer::stop_if_asked() {
   if (deadline_.passed()) core::request_stop(SIGUSR1);
+  const std::string late = deadline_.passed() ? deadline_.what() : "";
   if (run_.stop_after_step > 0 && progress_.step >= run_.stop_after_step) core::request_stop(SIGUSR1);
   const int signal = core::stop_signal();
   if (signal == 0) return;
   checkpoint();
-  core::fail(core::Exit::interrupted, "stopped by signal {} at step {} of {}; the same command goes on from there", signal, progress_.step,
-             progress_.total_steps);
+  core::fail(core::Exit::interrupted, "stopped by {} at step {} of {}; the same command goes on from there",
+             late.empty() ? fmt::format("signal {}", signal) : late, progress_.step, progress_.total_steps);
 }
 
 /// Forward and backward of one batch. The returned loss is detached and not scaled.
@@ -482,7 +487,8 @@ json Trainer::training_facts() const {
                 {"images", progress_.step * options_.batch * options_.accumulate},
                 {"split", options_.split},
                 {"samples", set_.samples()},
-                {"files", {{"metrics", file("metrics.jsonl")}, {"views", file("views.png")}}}};
+                {"files", {{"metrics", file("metrics.jsonl")}}}};
+  if (fs::exists(folder_ / "views.png")) facts["files"]["views"] = file("views.png");
   json bad = json::array();
   for (const auto& item : feed_->loader().bad_items()) bad.push_back({{"name", item.name}, {"reason", item.reason}});
   if (!bad.empty()) facts["bad_items"] = std::move(bad);
@@ -525,6 +531,9 @@ manifest::Model Trainer::train() {
   bar_->advance(progress_.step);
   while (progress_.step < progress_.total_steps) epoch(progress_.epoch());
   bar_->finish();
+  if (const auto bad = feed_->loader().bad_items(); !bad.empty())
+    core::log_warning("{} of {} images cannot be used and were left out; {} lists them under training/bad_items", bad.size(),
+                      set_.samples(), (folder_ / "model.json").string());
   checkpoint();  // what is exported can be written again from here
   return export_model();
 }

@@ -109,4 +109,12 @@ refuses 65 "does not fit the network" ssl-convert --torchscript a.pt run/other.j
 [ -e a.pt ] && fail "something was written" || pass
 head -c 3000 "$here/../parity/weights/zip.pth" > cut.pth
 refuses 65 "cut.pth: a damaged or truncated ZIP" ssl-convert $small cut.pth -o other
+# Not over the model itself, whatever is forced.
+cp -r run own
+for file in model.json weights.safetensors; do
+  [ -e own/$file ] || continue
+  before=$(md5sum < own/$file)
+  refuses 73 'is a file of the model itself' ssl-convert --torchscript own/$file --force own/model.json
+  [ "$before" = "$(md5sum < own/$file)" ] || fail "own/$file was written over"
+done
 finish

@@ -28,7 +28,7 @@ ok "the same again" tiny_run moco data.json whole --epochs 3
 # The batch scheduler says when the job ends: a checkpoint two minutes before, and exit code 75.
 SLURM_JOB_END_TIME=$(($(date +%s) + 90)) tiny_run moco data.json job >out 2>err
 status=$?
-[ $status = 75 ] && pass || fail "at the end of the job the run ended with $status instead of 75"
+[ $status = 75 ] && grep -q 'stopped by the end of the batch job (SLURM_JOB_END_TIME)' err && pass || fail "at the end of the job the run ended with $status instead of 75"
 ok "the next job" env SLURM_JOB_END_TIME=$(($(date +%s) + 900)) bash -c "$(declare -f tiny_run); tiny_options='$tiny_options'; tiny_run moco data.json job"
 
 # Which checkpoints stay: the newest, those of every second epoch, the best.
@@ -36,4 +36,18 @@ ok "keeping more" tiny_run simclr data.json keep --epochs 5 --keep 1 --keep-ever
 best=$(python3 -c 'import json; rows = [json.loads(l) for l in open("keep/metrics.jsonl")]; knn = [r["knn"] for r in rows if r["type"] == "epoch"]; print(knn.index(max(knn)) + 1)')
 wanted=$(for epoch in 2 4 5 "$best"; do printf 'step-%010d\n' $((16 * epoch)); done | sort -u)
 [ "$(ls keep/checkpoints)" = "$wanted" ] && pass || fail "kept are $(ls keep/checkpoints | tr '\n' ' ')instead of $wanted"
+
+# What is gone or changed: the configuration, the picture of views, the timings, the record, the checkpoints.
+rm keep/model.json keep/config.json
+refuses 65 'config.json: is gone' tiny_run simclr data.json keep --epochs 5
+rm -r job/model.json job/views.png job/timings.jsonl
+ok "without picture and timings" tiny_run moco data.json job
+printf x > job/metrics.jsonl
+rm job/model.json
+refuses 65 'metrics.jsonl: has 1 bytes where .* remove that checkpoint' tiny_run moco data.json job
+rm -r job/checkpoints
+ok "without checkpoints" tiny_run moco data.json job
+grep -q 'no checkpoint of it; it starts over' err && pass || fail "a run starts over without a word"
+touch file
+refuses 73 'file: is no folder' tiny_run moco data.json file
 finish
