@@ -23,6 +23,7 @@ void parallel_for(std::int64_t count, std::int64_t grain, int threads, const std
   const std::int64_t chunks = (count + grain - 1) / grain;
   std::atomic<std::int64_t> next{0};
   std::exception_ptr error;
+  std::int64_t failed = chunks;  // the first chunk that did: chunks are taken in order, so every one before it is done too
   std::mutex mutex;
   const auto work = [&] {
     for (std::int64_t chunk = next++; chunk < chunks; chunk = next++) {
@@ -30,7 +31,8 @@ void parallel_for(std::int64_t count, std::int64_t grain, int threads, const std
         body(chunk * grain, std::min(count, (chunk + 1) * grain));
       } catch (...) {
         const std::lock_guard lock(mutex);
-        if (!error) error = std::current_exception();
+        if (chunk < failed) error = std::current_exception();
+        failed = std::min(failed, chunk);
         next = chunks;
       }
     }

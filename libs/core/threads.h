@@ -9,7 +9,8 @@ namespace selfsight::core {
 /// Threads to use when the user did not say: the processors this process may run on.
 int default_threads();
 /// Calls body(begin, end) over [0, count) in chunks of `grain` on up to `threads` threads, the caller's included. Which
-/// thread takes a chunk is not fixed, so results must depend on the index alone. The first exception is rethrown.
+/// thread takes a chunk is not fixed, so results must depend on the index alone. Of exceptions that of the lowest chunk is rethrown: what a
+/// user is told does not depend on the threads either.
 void parallel_for(std::int64_t count, std::int64_t grain, int threads,
                   const std::function<void(std::int64_t begin, std::int64_t end)>& body);
 
