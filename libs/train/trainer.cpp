@@ -237,14 +237,14 @@ bool Trainer::checkpoint_is_due() const {
 }
 
 void Trainer::stop_if_asked() {
-  if (deadline_.passed()) core::request_stop(SIGUSR1);
-  const std::string late = deadline_.passed() ? deadline_.what() : "";
+  const bool late = deadline_.passed();
+  if (late) core::request_stop(SIGUSR1);
   if (run_.stop_after_step > 0 && progress_.step >= run_.stop_after_step) core::request_stop(SIGUSR1);
   const int signal = core::stop_signal();
   if (signal == 0) return;
   checkpoint();
   core::fail(core::Exit::interrupted, "stopped by {} at step {} of {}; the same command goes on from there",
-             late.empty() ? fmt::format("signal {}", signal) : late, progress_.step, progress_.total_steps);
+             late ? deadline_.what() : fmt::format("signal {}", signal), progress_.step, progress_.total_steps);
 }
 
 /// Forward and backward of one batch. The returned loss is detached and not scaled.

@@ -228,13 +228,11 @@ TEST_CASE("tar: hostile archives are refused by name") {
     for (int k = 0; k < 2000; ++k) deep.back().first += "/d";
     deep.back().first += "/0.ppm";
   }
-  const std::uint64_t before = core::peak_memory();
+  [[maybe_unused]] const std::uint64_t before = core::peak_memory();
   write_plainly(path, tar_entry("empty/", '5', "") + tar_of(deep));
   CHECK(contains(bad("tar-folders", path), "folder 'empty' holds no images"));
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which keep what was freed
   CHECK(core::peak_memory() < before + (std::uint64_t{64} << 20));
-#else
-  CHECK(before > 0);
 #endif
   write_plainly(path, good);
   const manifest::Split split = describe("tar-folders", path).split("set");
