@@ -2,6 +2,7 @@
 #include "core/log.h"
 #include "core/progress.h"
 #include "core/tool.h"
+#include "dist/session.h"
 #include "manifest/manifest.h"
 #include "train/trainer.h"
 #include "train/versions.h"
@@ -31,6 +32,7 @@ struct ToolOptions {
   std::string folder, profile;
   std::vector<std::string> with;
   bool provenance = true;
+  dist::SessionOptions session;
 
   void describe(core::Options& o, const train::MethodEntry& entry) {
     std::vector<std::string> profiles;
@@ -47,6 +49,7 @@ struct ToolOptions {
         .metavar("NAME")
         .choices(train::ModifierRegistry::instance().names());
     o.add("provenance", &provenance, "keep in the manifest what differs between two runs of one command").runtime();
+    session.describe(o);
   }
 };
 
@@ -89,6 +92,36 @@ void list_methods(const std::string& format) {
   }
 }
 
+/// The data set's manifest, which of several ranks the first one reads: a pipe has one end.
+manifest::Document input_of_all(core::CommandLine& cli, const dist::Ranks& ranks) {
+  manifest::Document input;
+  if (ranks.first()) input = manifest::read_document(cli.input());
+  if (ranks.alone()) return input;
+  const json shared = json::parse(ranks.broadcast(json{input.kind, input.json, input.folder.string(), input.origin}.dump()));
+  return {shared.at(0), shared.at(1), shared.at(2).get<std::string>(), shared.at(3)};
+}
+
+void train_and_write(core::CommandLine& cli, train::Run& run, const ToolOptions& tool) {
+  const double begin = core::monotonic_seconds();
+  const manifest::Document input = input_of_all(cli, run.ranks);
+  run.dataset = manifest::from_json<manifest::Dataset>(input.json, input.folder, input.origin);
+  run.folder = std::filesystem::absolute(tool.folder);
+  run.provenance = tool.provenance;
+  run.config = cli.options().values(/*identity_only=*/!run.provenance);  // where and how it ran differs from run to run
+  train::identify(run, cli.options());
+
+  manifest::Model model = train::pretrain(run);
+  if (!run.ranks.first()) return;
+  const std::filesystem::path file = run.folder / "model.json";
+  if (model.tool.empty()) {  // not a finished run's
+    model.inputs = {manifest::input_entry("dataset", input.origin, input.json)};
+    manifest::stamp(model, "ssl-pretrain", cli.argv(), core::monotonic_seconds() - begin, {.provenance = run.provenance});
+    manifest::emit(manifest::to_json(model, run.folder), file);
+  } else {
+    manifest::emit(manifest::to_json(model, run.folder), "");
+  }
+}
+
 void pretrain(core::CommandLine& cli) {
   std::string name = cli.take_word();
   for (const auto& argument : cli.argv())
@@ -122,23 +155,9 @@ void pretrain(core::CommandLine& cli) {
                fmt::join(tool.with, ","), fmt::join(tool.with, ","));
 
   if (tool.folder.empty()) core::fail(core::Exit::usage, "say where the run's files go: -o DIR");
-  const double begin = core::monotonic_seconds();
-  const manifest::Document input = manifest::read_document(cli.input());
-  run.dataset = manifest::from_json<manifest::Dataset>(input.json, input.folder, input.origin);
-  run.folder = std::filesystem::absolute(tool.folder);
-  run.provenance = tool.provenance;
-  run.config = cli.options().values(/*identity_only=*/!run.provenance);  // where and how it ran differs from run to run
-  train::identify(run, cli.options());
-
-  manifest::Model model = train::pretrain(run);
-  const std::filesystem::path file = run.folder / "model.json";
-  if (model.tool.empty()) {  // not a finished run's
-    model.inputs = {manifest::input_entry("dataset", input.origin, input.json)};
-    manifest::stamp(model, "ssl-pretrain", cli.argv(), core::monotonic_seconds() - begin, {.provenance = run.provenance});
-    manifest::emit(manifest::to_json(model, run.folder), file);
-  } else {
-    manifest::emit(manifest::to_json(model, run.folder), "");
-  }
+  dist::Session session(tool.session);
+  run.ranks = session.ranks();
+  session.run([&] { train_and_write(cli, run, tool); });
 }
 
 }  // namespace

@@ -49,6 +49,11 @@ void set_log_tool(std::string_view name) {
   state().tool = name;
 }
 
+std::string log_tool() {
+  const std::lock_guard lock(state().mutex);
+  return state().tool;
+}
+
 void set_log_level(Level level) { state().level = level; }
 
 void set_bar(std::string_view text) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <string>
 #include <string_view>
 
 namespace selfsight::core {
@@ -12,6 +13,7 @@ enum class Level { debug, info, warning, error };
 
 /// The name every line starts with; set once by the tool's main.
 void set_log_tool(std::string_view name);
+std::string log_tool();
 /// Lines below this level are dropped (default: info).
 void set_log_level(Level level);
 /// Draws `text` over the terminal's last line, where it stays below whatever is logged; "" takes it away.

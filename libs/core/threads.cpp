@@ -11,12 +11,22 @@
 
 namespace selfsight::core {
 
-int default_threads() {
+namespace {
+
+std::atomic<int> sharers{1};
+
+int processors() {
   cpu_set_t set;
   CPU_ZERO(&set);
-  if (::sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  if (::sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+  return static_cast<int>(std::thread::hardware_concurrency());
 }
+
+}  // namespace
+
+int default_threads() { return std::max(1, processors() / sharers); }
+
+void share_processors(int processes) { sharers = std::max(1, processes); }
 
 void parallel_for(std::int64_t count, std::int64_t grain, int threads, const std::function<void(std::int64_t, std::int64_t)>& body) {
   grain = std::max<std::int64_t>(grain, 1);

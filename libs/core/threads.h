@@ -6,8 +6,10 @@
 
 namespace selfsight::core {
 
-/// Threads to use when the user did not say: the processors this process may run on.
+/// Threads to use when the user did not say: the processors this process may run on, or its part of them.
 int default_threads();
+/// From now on default_threads() leaves room for `processes` that use the same processors, this one included.
+void share_processors(int processes);
 /// Calls body(begin, end) over [0, count) in chunks of `grain` on up to `threads` threads, the caller's included. Which
 /// thread takes a chunk is not fixed, so results must depend on the index alone. Of exceptions that of the lowest chunk is rethrown: what a
 /// user is told does not depend on the threads either.

@@ -29,8 +29,8 @@ std::vector<data::ViewSpec> BagMethod::views(std::int64_t image) const {
 }
 
 void BagMethod::build_bags(const train::Setup& setup, std::int64_t dim, std::vector<double> level_weights) {
-  if (setup.batch % bag_.groups != 0 || setup.batch / bag_.groups < 2)
-    core::fail(core::Exit::usage, "--shuffle-groups {}: must divide the batch of {} into groups of at least 2", bag_.groups, setup.batch);
+  groups_ = nn::own_groups(bag_.groups, setup.batch, setup.ranks, "--shuffle-groups");
+  if (bag_.groups > 1) nn::keep_norms_local(*this);
   if (bag_.queue >= setup.samples)
     core::fail(core::Exit::usage,
                "--queue {}: the split has {} images; keep the queue well below that, or a sample's own key is among its negatives",

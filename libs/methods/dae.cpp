@@ -61,7 +61,8 @@ void Dae::build(const train::Setup& setup) {
 train::Outcome Dae::step(const train::Views& views, const train::Progress&) {
   const torch::Tensor& x = views.x[0];
   const torch::Tensor clean = x * deviation_ + mean_;
-  const nn::Features features = encoder_->forward(x + options_.noise * torch::randn_like(x) / deviation_);
+  const torch::Tensor noise = ranks().own_rows(torch::randn_like(ranks().whole_like(x)));
+  const nn::Features features = encoder_->forward(x + options_.noise * noise / deviation_);
   const torch::Tensor restored = nn::widened(decoder_->forward(features.map));
   train::Outcome out;
   out.loss = torch::mse_loss(restored, clean);

@@ -27,7 +27,7 @@ class DaeDecoder : public torch::nn::Module {
  private:
   std::vector<std::int64_t> sides_;  ///< after each upsampling
   std::vector<torch::nn::Conv2d> convs_;
-  std::vector<torch::nn::BatchNorm2d> norms_;
+  std::vector<nn::BatchNorm> norms_;
   torch::nn::Conv2d predict_{nullptr};
 };
 

@@ -70,15 +70,15 @@ train::Outcome Dino::step(const train::Views& views, const train::Progress& prog
   torch::Tensor entropy;
   {
     const torch::NoGradGuard no_grad;
-    const torch::Tensor raw = teacher_->forward(torch::cat({views.x[0], views.x[1]})).to(torch::kFloat32);
+    const torch::Tensor raw = nn::widened(teacher_->forward(torch::cat({views.x[0], views.x[1]})));
     targets = torch::softmax((raw - centre_) / tau_t, 1).chunk(2);
-    const torch::Tensor mean = raw.mean(0, /*keepdim=*/true);
+    const torch::Tensor mean = ranks().mean(raw.mean(0, /*keepdim=*/true));
     batch_centre_ = centre_parts_++ == 0 ? mean : batch_centre_ + mean;
     entropy = -(targets[0] * (targets[0] + 1e-12).log()).sum(1).mean();
   }
   const auto raw_student = nn::forward_by_size(*student_, views.x);
   std::vector<torch::Tensor> logits;
-  for (const auto& output : raw_student) logits.push_back(output.to(torch::kFloat32) / options_.student_temperature);
+  for (const auto& output : raw_student) logits.push_back(nn::widened(output) / options_.student_temperature);
   train::Outcome out;
   out.loss = dino_loss(targets, logits);
   out.embedding = raw_student[0];

@@ -23,7 +23,7 @@ StagedEncoder::StagedEncoder(const nn::BackboneOptions& backbone_options, const 
       lift->push_back(std::make_shared<nn::ResidualBlock>(in, planes, /*stride=*/2, /*bottleneck=*/true));
     } else {
       lift->push_back(torch::nn::Conv2d(torch::nn::Conv2dOptions(in, width, 1).bias(false)));
-      lift->push_back(torch::nn::BatchNorm2d(width));
+      lift->push_back(nn::BatchNorm(width));
       lift->push_back(torch::nn::ReLU());
     }
     taps_.insert(stage);
@@ -67,8 +67,8 @@ void Hsa::before_epoch(const train::EpochContext& context) {
   if (context.progress.epoch() % options_.refresh == 0) find_mates(context, *key_->backbone);
 }
 
-torch::Tensor Hsa::queries(const torch::Tensor& x) { return nn::forward_in_groups(*query_, x, bag_.groups); }
-torch::Tensor Hsa::keys(const torch::Tensor& x) { return nn::forward_in_shuffled_groups(*key_, x, bag_.groups); }
+torch::Tensor Hsa::queries(const torch::Tensor& x) { return nn::forward_in_groups(*query_, x, groups_); }
+torch::Tensor Hsa::keys(const torch::Tensor& x) { return nn::forward_in_shuffled_groups(*key_, x, groups_, ranks()); }
 
 void Hsa::after_update(const train::Progress& progress) {
   nn::ema_update(*key_, *query_, options_.momentum);  // once a step, however often it ran

@@ -114,7 +114,7 @@ torch::Tensor turned(const torch::Tensor& cosine, double angle) {
 }  // namespace
 
 Negatives draw_negatives(const torch::Tensor& q, const torch::Tensor& y, const torch::Tensor& features, const torch::Tensor& labels,
-                         const std::string& strategy, std::int64_t pool, std::int64_t count) {
+                         const std::string& strategy, std::int64_t pool, std::int64_t count, const dist::Ranks& ranks) {
   constexpr int most_draws = 20;  // of one place: where a pool holds nothing but the query's label there is no end
   const torch::NoGradGuard no_grad;
   const nn::FullPrecision guard;
@@ -128,20 +128,22 @@ Negatives draw_negatives(const torch::Tensor& q, const torch::Tensor& y, const t
     return {index, value.isfinite()};
   }
   torch::Tensor candidates, index;  // queries x pool
-  const auto some = [&](std::int64_t below, std::int64_t many) { return torch::randint(below, {many}, torch::kInt64).to(q.device()); };
+  // For each place of the whole batch, and of them a rank's own.
+  const auto some = [&](std::int64_t below) {
+    return ranks.own_rows(torch::randint(below, {ranks.whole(queries), count}, torch::kInt64)).to(q.device());
+  };
   if (strategy == "random") {
-    index = some(features.size(0), queries * count).view({queries, count});
+    index = some(features.size(0));
   } else {
     candidates = std::get<1>(likeness.topk(pool, 1, /*largest=*/strategy == "semi-hard", /*sorted=*/false));
-    index = candidates.gather(1, torch::multinomial(torch::ones({queries, pool}).to(q.device()), count));
+    index = candidates.gather(1, ranks.own_rows(torch::multinomial(torch::ones({ranks.whole(queries), pool}), count)).to(q.device()));
   }
   const auto own = [&] { return labels.index_select(0, index.flatten()).view_as(index) == own_label; };
   torch::Tensor wrong = own();
   for (int draw = 0; draw < most_draws && wrong.any().item<bool>(); ++draw) {
-    const torch::Tensor row = wrong.nonzero().select(1, 0);
-    torch::Tensor fresh = some(candidates.defined() ? pool : features.size(0), row.size(0));
-    if (candidates.defined()) fresh = candidates.index_select(0, row).gather(1, fresh.unsqueeze(1)).squeeze(1);
-    index.masked_scatter_(wrong, fresh);
+    torch::Tensor fresh = some(candidates.defined() ? pool : features.size(0));
+    if (candidates.defined()) fresh = candidates.gather(1, fresh);
+    index = torch::where(wrong, fresh, index);
     wrong = own();
   }
   return {index, ~wrong};
@@ -165,10 +167,10 @@ std::pair<Interclr::Pair, Interclr::Pair> Interclr::encode_both(const torch::Ten
   }
   // As Moco::encode(), but one pass of the backbone serves two heads.
   Trunk query{*query_->backbone}, key{*key_->backbone};
-  const torch::Tensor seen = nn::forward_in_groups(query, a, options_.shuffle_groups);
+  const torch::Tensor seen = nn::forward_in_groups(query, a, groups_);
   Pair within{query_->head->forward(seen), {}}, between{query_head_->forward(seen), {}};
   const torch::NoGradGuard no_grad;
-  const torch::Tensor past = nn::forward_in_shuffled_groups(key, b, options_.shuffle_groups);
+  const torch::Tensor past = nn::forward_in_shuffled_groups(key, b, groups_, ranks());
   within.key = nn::unit_rows(key_->head->forward(past));
   between.key = nn::unit_rows(key_head_->forward(past));
   queue_->stage(within.key);
@@ -178,7 +180,7 @@ std::pair<Interclr::Pair, Interclr::Pair> Interclr::encode_both(const torch::Ten
 torch::Tensor Interclr::between_images(const torch::Tensor& query, const torch::Tensor& samples) const {
   const torch::Tensor q = nn::unit_rows(query), y = bank_->labels().index_select(0, samples);
   const torch::Tensor positives = bank_->features().index_select(0, bank_->draw_members(y));
-  const auto negatives = draw_negatives(q, y, bank_->features(), bank_->labels(), inter_.negatives, pool_, count_);
+  const auto negatives = draw_negatives(q, y, bank_->features(), bank_->labels(), inter_.negatives, pool_, count_, ranks());
   const torch::Tensor rows = bank_->features().index_select(0, negatives.index.flatten()).view({q.size(0), count_, q.size(1)});
   return inter_loss(q, positives, rows, negatives.allowed, options_.temperature, inter_.margin, inter_.arc_margin);
 }

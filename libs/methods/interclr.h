@@ -30,7 +30,7 @@ struct Negatives {
 /// "semi-easy" (of the `pool` least similar): drawn without repetition, those of the query's label again, up to 20 times; "hard": the most
 /// similar ones of other labels, most similar first. What cannot be filled is not allowed.
 Negatives draw_negatives(const torch::Tensor& q, const torch::Tensor& y, const torch::Tensor& features, const torch::Tensor& labels,
-                         const std::string& strategy, std::int64_t pool, std::int64_t count);
+                         const std::string& strategy, std::int64_t pool, std::int64_t count, const dist::Ranks& ranks = {});
 
 /// -log( exp(s/tau) / (exp(s/tau) + sum over allowed j of exp(q.F_j/tau)) ), mean over rows, with s = cos(theta + arc_margin) - margin and
 /// cos(theta) = q.p. q, positives: B x D; negatives: B x count x D. Beyond theta + arc_margin = 0 or pi the cosine goes on as a line (as

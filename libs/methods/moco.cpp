@@ -24,9 +24,7 @@ void Moco::describe(core::Options& o) {
 std::vector<data::ViewSpec> Moco::views(std::int64_t image) const { return train::view_specs({options_.view, options_.view}, image); }
 
 void Moco::build(const train::Setup& setup) {
-  if (setup.batch % options_.shuffle_groups != 0 || setup.batch / options_.shuffle_groups < 2)
-    core::fail(core::Exit::usage, "--shuffle-groups {}: must divide the batch of {} into groups of at least 2", options_.shuffle_groups,
-               setup.batch);
+  groups_ = nn::own_groups(options_.shuffle_groups, setup.batch, setup.ranks, "--shuffle-groups");
   const auto make = [&] {
     auto backbone = nn::make_backbone(setup.backbone);
     const std::int64_t features = backbone->feature_dim();
@@ -38,15 +36,17 @@ void Moco::build(const train::Setup& setup) {
   key_ = register_module("key", make());
   nn::copy_state(*key_, *query_);
   nn::freeze(*key_);
+  if (options_.shuffle_groups > 1) nn::keep_norms_local(*this);
   queue_ = register_module("queue", std::make_shared<nn::Queue>(options_.queue, options_.dim));
 }
 
 train::PairMethod::Pair Moco::encode(const torch::Tensor& a, const torch::Tensor& b, const train::Progress&) {
   // Batch statistics shared by a query and its key would give the pair away (section 3.3 of v1). The paper's GPUs each normalise their own
-  // part of the batch, with the keys shuffled over them; here the parts are groups that go through the encoders one by one.
-  const torch::Tensor query = nn::forward_in_groups(*query_, a, options_.shuffle_groups);
+  // part of the batch, with the keys shuffled over them; here the parts are groups that go through the encoders one by one, a share of them
+  // on each rank.
+  const torch::Tensor query = nn::forward_in_groups(*query_, a, groups_);
   const torch::NoGradGuard no_grad;
-  const torch::Tensor key = nn::unit_rows(nn::forward_in_shuffled_groups(*key_, b, options_.shuffle_groups));
+  const torch::Tensor key = nn::unit_rows(nn::forward_in_shuffled_groups(*key_, b, groups_, ranks()));
   queue_->stage(key);
   return {query, key};
 }

@@ -138,7 +138,7 @@ train::Outcome Obow::step(const train::Views& views, const train::Progress&) {
       loss = loss + bow_loss(targets.repeat({crops[kind], 1}), logits);
     }
     out.scalars["image_perplexity_" + level.tap] = nn::perplexity(targets);
-    out.scalars["perplexity_" + level.tap] = nn::perplexity(targets.mean(0, /*keepdim=*/true));
+    out.scalars["perplexity_" + level.tap] = nn::perplexity(ranks().mean(targets.mean(0, /*keepdim=*/true)));
   }
   out.loss = loss / static_cast<double>(levels_.size());
   return out;

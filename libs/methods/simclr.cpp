@@ -36,9 +36,9 @@ train::PairMethod::Pair Simclr::encode(const torch::Tensor& a, const torch::Tens
 
 train::Outcome Simclr::compare(const Pair& pair, const train::Progress&) {
   train::Outcome out;
-  out.loss = nn::nt_xent(pair.query, pair.key, options_.temperature);
+  out.loss = nn::nt_xent(pair.query, pair.key, options_.temperature, ranks());
   out.embedding = pair.query;
-  out.uniform_loss = std::log(2.0 * static_cast<double>(pair.query.size(0)) - 1.0);
+  out.uniform_loss = std::log(2.0 * static_cast<double>(ranks().whole(pair.query.size(0))) - 1.0);
   return out;
 }
 

@@ -42,10 +42,14 @@ torch::Tensor Swav::assign(const torch::Tensor& scores, const torch::Tensor& z, 
   torch::Tensor all = scores.detach();
   if (!queues_.empty() && progress.epochs() >= options_.queue_epoch) {
     auto& queue = *queues_[crop];
-    if (queue.full()) all = torch::cat({prototypes_->forward(queue.newest_first()), all});
+    if (queue.full()) {  // a share of them for each rank
+      const torch::Tensor past = queue.newest_first();
+      const auto [begin, end] = ranks().own_part(past.size(0));
+      all = torch::cat({prototypes_->forward(past.slice(0, begin, end)), all});
+    }
     queue.stage(z.detach().to(torch::kFloat32));
   }
-  return nn::sinkhorn(all, options_.epsilon, options_.sinkhorn_iterations).slice(0, -scores.size(0));
+  return nn::sinkhorn(all, options_.epsilon, options_.sinkhorn_iterations, ranks()).slice(0, -scores.size(0));
 }
 
 train::Outcome Swav::step(const train::Views& views, const train::Progress& progress) {
@@ -68,7 +72,7 @@ train::Outcome Swav::step(const train::Views& views, const train::Progress& prog
   out.loss = loss / static_cast<double>(globals * (scores.size() - 1));
   out.embedding = z[0];
   out.uniform_loss = std::log(static_cast<double>(options_.prototypes));
-  usage = usage / usage.sum();
+  usage = ranks().mean(usage / usage.sum());
   out.scalars["prototype_entropy"] = -(usage * (usage + 1e-12).log()).sum().item<double>() / out.uniform_loss;  // 1: all used alike
   return out;
 }

@@ -36,14 +36,14 @@ AlexNet::AlexNet(BackboneOptions options) : Backbone(std::move(options)) {
     const std::string name = "conv" + std::to_string(i + 1);
     convs_[i] = register_module(
         name, torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, layer.kernel).stride(layer.stride).padding(layer.padding)));
-    norms_[i] = register_module(name + "_bn", torch::nn::BatchNorm2d(out));
+    norms_[i] = register_module(name + "_bn", BatchNorm(out));
     in = out;
   }
   const std::int64_t side = last_side(o.image), wide = scaled(hidden, o.width);
   fc1 = register_module("fc1", torch::nn::Linear(torch::nn::LinearOptions(in * side * side, wide).bias(false)));
-  fc1_norm = register_module("fc1_bn", torch::nn::BatchNorm1d(wide));
+  fc1_norm = register_module("fc1_bn", BatchNorm(wide));
   fc2 = register_module("fc2", torch::nn::Linear(torch::nn::LinearOptions(wide, wide).bias(false)));
-  fc2_norm = register_module("fc2_bn", torch::nn::BatchNorm1d(wide));
+  fc2_norm = register_module("fc2_bn", BatchNorm(wide));
 }
 
 Features AlexNet::forward(const torch::Tensor& x, const Taps& taps) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "nn/backbone.h"
+#include "nn/batch_norm.h"
 
 #include <array>
 
@@ -26,9 +27,9 @@ class AlexNet : public Backbone {
 
  private:
   std::array<torch::nn::Conv2d, 5> convs_{nullptr, nullptr, nullptr, nullptr, nullptr};
-  std::array<torch::nn::BatchNorm2d, 5> norms_{nullptr, nullptr, nullptr, nullptr, nullptr};
+  std::array<BatchNorm, 5> norms_{nullptr, nullptr, nullptr, nullptr, nullptr};
   torch::nn::Linear fc1{nullptr}, fc2{nullptr};
-  torch::nn::BatchNorm1d fc1_norm{nullptr}, fc2_norm{nullptr};
+  BatchNorm fc1_norm{nullptr}, fc2_norm{nullptr};
 };
 
 }  // namespace selfsight::nn

@@ -35,8 +35,9 @@ void ClusterBank::start(const torch::Tensor& features, const torch::Tensor& labe
   started_.fill_(true);
 }
 
-double ClusterBank::stage(const torch::Tensor& samples, const torch::Tensor& features, bool keep_labels) {
+double ClusterBank::stage(const torch::Tensor& own_samples, const torch::Tensor& own_features, bool keep_labels) {
   const torch::NoGradGuard no_grad;
+  const torch::Tensor samples = ranks_.gather(own_samples), features = ranks_.gather(own_features);
   const FullPrecision guard;
   // An image that could not be read may be replaced by another of the batch: of two rows for one place the last is taken.
   const torch::Tensor on_host = samples.to(torch::kCPU).contiguous();
@@ -49,7 +50,7 @@ double ClusterBank::stage(const torch::Tensor& samples, const torch::Tensor& fea
 
   Staged staged;
   staged.samples = samples.index_select(0, which);
-  const torch::Tensor fresh = unit_rows(features.detach()).index_select(0, which).to(features_.scalar_type());
+  const torch::Tensor fresh = unit_rows(features).index_select(0, which).to(features_.scalar_type());
   staged.features = unit_rows((1 - options_.rate) * features_.index_select(0, staged.samples) + options_.rate * fresh);
   double changed = 0;
   if (!keep_labels) {
@@ -118,7 +119,7 @@ torch::Tensor ClusterBank::draw_members(const torch::Tensor& labels) const {
   const torch::Tensor size = members.index_select(0, labels);
   if (size.numel() > 0 && size.min().item<std::int64_t>() == 0)
     core::fail(core::Exit::internal, "a cluster without members has none to draw");
-  const torch::Tensor place = (torch::rand({labels.size(0)}, torch::kFloat64).to(labels.device()) * size).to(torch::kInt64);
+  const torch::Tensor place = (ranks_.own_rows(torch::rand({ranks_.whole(labels.size(0))}, torch::kFloat64)).to(labels.device()) * size).to(torch::kInt64);
   return order.index_select(0, first.index_select(0, labels) + torch::minimum(place, size - 1));
 }
 

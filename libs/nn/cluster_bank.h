@@ -2,6 +2,8 @@
 // section 3.2; ODC, arXiv 2006.10645).
 #pragma once
 
+#include "dist/ranks.h"
+
 #include <torch/torch.h>
 
 #include <cstdint>
@@ -18,7 +20,7 @@ struct ClusterBankOptions {
 };
 
 /// Features F (unit rows), labels y, centroids C (plain means) and the count of commits are buffers.
-class ClusterBank : public torch::nn::Module {
+class ClusterBank : public torch::nn::Module, public dist::RankAware {
  public:
   /// Starts as zeros. Error: usage when `samples` cannot make `clusters` of at least `smallest`.
   explicit ClusterBank(const ClusterBankOptions& options);
@@ -29,7 +31,7 @@ class ClusterBank : public torch::nn::Module {
   /// Labels N from elsewhere; features and centroids stay.
   void relabel(const torch::Tensor& labels) { labels_.copy_(labels); }
 
-  /// Sets aside new features B x dim (normalised here) of the images `samples` (B), and, unless `keep_labels`, their new labels: the
+  /// Sets aside new features B x dim (normalised here) of the images `samples` (B), those of all ranks, and, unless `keep_labels`, their new labels: the
   /// centroid with the largest product. Where an image comes twice the last counts. Returns the share of labels that will change.
   double stage(const torch::Tensor& samples, const torch::Tensor& features, bool keep_labels = false);
   /// Takes in what was set aside; then, unless labels are kept, computes centroids and dissolves small clusters where their turn has come.
@@ -46,8 +48,9 @@ class ClusterBank : public torch::nn::Module {
   [[nodiscard]] const torch::Tensor& labels() const { return labels_; }        ///< samples, int64
   [[nodiscard]] const torch::Tensor& centroids() const { return centroids_; }  ///< clusters x dim
   [[nodiscard]] torch::Tensor sizes() const { return labels_.bincount({}, options_.clusters); }
-  /// One member of the cluster of each of `labels` (B), at random, by torch's generator. Error: internal for an empty cluster.
+  /// One member of the cluster of each of a rank's `labels` (B), at random, by torch's generator. Error: internal for an empty cluster.
   [[nodiscard]] torch::Tensor draw_members(const torch::Tensor& labels) const;
+  void join(const dist::Ranks& ranks) override { ranks_ = ranks; }
 
  private:
   struct Staged {
@@ -58,6 +61,7 @@ class ClusterBank : public torch::nn::Module {
   ClusterBankOptions options_;
   torch::Tensor features_, labels_, centroids_, commits_, started_;
   std::vector<Staged> staged_;
+  dist::Ranks ranks_;
 };
 
 /// Share (0 to 1) of the samples whose class is the most frequent one of their cluster; samples of class -1 are left out. NaN without any.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "nn/backbone.h"
+#include "nn/batch_norm.h"
 
 #include <array>
 
@@ -24,12 +25,12 @@ class ConvEncoder : public Backbone {
 
  private:
   std::array<torch::nn::Conv2d, 3> convs_{nullptr, nullptr, nullptr};
-  std::array<torch::nn::BatchNorm2d, 3> norms_{nullptr, nullptr, nullptr};
+  std::array<BatchNorm, 3> norms_{nullptr, nullptr, nullptr};
 };
 
 /// A 3 x 3 convolution of the same size and its normalisation as Keras has them by default: uniform weights by fan-in and fan-out (Glorot
 /// and Bengio), biases of 0; epsilon 0.001 and running statistics that move by a hundredth.
 torch::nn::Conv2d keras_conv(std::int64_t in, std::int64_t out);
-torch::nn::BatchNorm2d keras_norm(std::int64_t channels);
+BatchNorm keras_norm(std::int64_t channels);
 
 }  // namespace selfsight::nn

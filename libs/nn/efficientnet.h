@@ -3,6 +3,7 @@
 #pragma once
 
 #include "nn/backbone.h"
+#include "nn/batch_norm.h"
 
 #include <vector>
 
@@ -29,7 +30,7 @@ class InvertedResidual : public torch::nn::Module {
  private:
   bool shortcut_;
   std::vector<std::shared_ptr<SameConv>> convs_;
-  std::vector<torch::nn::BatchNorm2d> norms_;
+  std::vector<BatchNorm> norms_;
 };
 
 class EfficientNet : public Backbone {
@@ -45,7 +46,7 @@ class EfficientNet : public Backbone {
 
  private:
   std::shared_ptr<SameConv> stem_, head_;
-  torch::nn::BatchNorm2d stem_norm_{nullptr}, head_norm_{nullptr};
+  BatchNorm stem_norm_{nullptr}, head_norm_{nullptr};
   std::vector<torch::nn::Sequential> stages_;
   std::int64_t dim_ = 0;
 };

@@ -1,8 +1,10 @@
 // A backbone with the head that a loss sees: what most methods train, and what their EMA copies are copies of.
 #pragma once
 
+#include "dist/ranks.h"
 #include "nn/backbone.h"
 
+#include <string>
 #include <vector>
 
 namespace selfsight::nn {
@@ -20,7 +22,11 @@ class Encoder : public torch::nn::Module {
   std::shared_ptr<Head> head;
 };
 
-/// The encoder on `groups` equal parts of the batch one by one: batch statistics stay within a part, as on so many GPUs. x: N x C x H x W.
+/// The groups of a whole batch that batch statistics stay within, as on so many GPUs (MoCo): a rank has its share of them, and a single
+/// group is of all ranks. `option` is what the user calls them. Error: usage for a batch or ranks that do not divide evenly.
+std::int64_t own_groups(std::int64_t groups, std::int64_t batch, const dist::Ranks& ranks, const std::string& option);
+
+/// The encoder on `groups` equal parts of the batch one by one: batch statistics stay within a part. x: N x C x H x W.
 template <class E>
 torch::Tensor forward_in_groups(E& encoder, const torch::Tensor& x, std::int64_t groups) {
   if (groups == 1) return encoder.forward(x);
@@ -29,11 +35,21 @@ torch::Tensor forward_in_groups(E& encoder, const torch::Tensor& x, std::int64_t
   return torch::cat(parts);
 }
 
-/// The same with the rows dealt to the parts at random (MoCo, section 3.3: shuffled BN); the result is in the order of x.
+/// The same without gradient, with the rows of all ranks dealt to the groups of all ranks in `order` (a permutation of the whole batch, the
+/// same on all ranks); the result is in the order of x.
 template <class E>
-torch::Tensor forward_in_shuffled_groups(E& encoder, const torch::Tensor& x, std::int64_t groups) {
-  const torch::Tensor order = torch::randperm(x.size(0), torch::TensorOptions().dtype(torch::kInt64)).to(x.device());
-  return forward_in_groups(encoder, x.index_select(0, order), groups).index_select(0, order.argsort());
+torch::Tensor forward_in_dealt_groups(E& encoder, const torch::Tensor& x, const torch::Tensor& order, std::int64_t groups,
+                                      const dist::Ranks& ranks) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor dealt = ranks.gather(x).index_select(0, ranks.own_rows(order));
+  return ranks.own_rows(ranks.gather(forward_in_groups(encoder, dealt, groups)).index_select(0, order.argsort()));
+}
+
+/// The same in a random order (MoCo, section 3.3: shuffled BN).
+template <class E>
+torch::Tensor forward_in_shuffled_groups(E& encoder, const torch::Tensor& x, std::int64_t groups, const dist::Ranks& ranks) {
+  const auto order = torch::randperm(ranks.whole(x.size(0)), torch::TensorOptions().dtype(torch::kInt64)).to(x.device());
+  return forward_in_dealt_groups(encoder, x, order, groups, ranks);
 }
 
 /// Multi-crop (SwAV, section 3.2): the backbone once for each run of consecutive views of equal size, then the head once on all of them

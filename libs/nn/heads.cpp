@@ -52,7 +52,7 @@ Mlp::Mlp(const MlpOptions& options) : options_(options) {
     norms_.push_back(nullptr);
     if (norm) {
       norms_.back() = register_module(
-          next(), torch::nn::BatchNorm1d(torch::nn::BatchNorm1dOptions(options.dims[i + 1]).affine(!last || options.last_affine)));
+          next(), BatchNorm(BatchNormOptions{.channels = options.dims[i + 1], .affine = !last || options.last_affine}));
       if (last && options.last_affine && !options.last_norm_bias) norms_.back()->bias.set_requires_grad(false);
     }
     ++child;  // the activation has a number, but nothing to save

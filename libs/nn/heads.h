@@ -1,6 +1,8 @@
 // What stands between a backbone and a loss: projectors, predictors, DINO's head, prototypes.
 #pragma once
 
+#include "nn/batch_norm.h"
+
 #include <torch/torch.h>
 #include <nlohmann/json_fwd.hpp>
 
@@ -39,7 +41,7 @@ class Mlp : public torch::nn::Module {
  private:
   MlpOptions options_;
   std::vector<torch::nn::Linear> linears_;
-  std::vector<torch::nn::BatchNorm1d> norms_;  // null where there is none
+  std::vector<BatchNorm> norms_;  // null where there is none
 };
 
 /// y = x (g v/|v|)^T: a linear layer without bias whose rows have direction v and length g (Salimans and Kingma, 2016). g starts at 1.

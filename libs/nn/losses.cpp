@@ -24,13 +24,11 @@ torch::Tensor info_nce(const torch::Tensor& q, const torch::Tensor& k, const tor
   return -torch::log_softmax(logits, 1).select(1, 0).mean();
 }
 
-torch::Tensor nt_xent(const torch::Tensor& z1, const torch::Tensor& z2, double tau) { return nt_xent(z1, z2, z1, z2, 0, tau); }
-
-torch::Tensor nt_xent(const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& all1, const torch::Tensor& all2,
-                      std::int64_t offset, double tau) {
+torch::Tensor nt_xent(const torch::Tensor& z1, const torch::Tensor& z2, double tau, const dist::Ranks& ranks) {
   const FullPrecision guard;
-  const std::int64_t local = z1.size(0), all = all1.size(0);
-  const torch::Tensor rows = unit_rows(torch::cat({z1, z2})), others = unit_rows(torch::cat({all1, all2}));
+  const std::int64_t local = z1.size(0), all = ranks.whole(local), offset = ranks.rank() * local;
+  const torch::Tensor own1 = unit_rows(z1), own2 = unit_rows(z2), rows = torch::cat({own1, own2});
+  const torch::Tensor others = ranks.alone() ? rows : torch::cat({ranks.gather_with_gradient(own1), ranks.gather_with_gradient(own2)});
   const auto index = torch::TensorOptions().dtype(torch::kInt64).device(rows.device());
   const torch::Tensor place = torch::arange(offset, offset + local, index);
   const torch::Tensor self = torch::cat({place, place + all}), mate = torch::cat({place + all, place});

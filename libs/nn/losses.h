@@ -1,6 +1,8 @@
 // Losses that several methods share. All return a scalar, the mean over rows, in float32 or better whatever the autocast state.
 #pragma once
 
+#include "dist/ranks.h"
+
 #include <torch/torch.h>
 
 #include <cstdint>
@@ -24,12 +26,8 @@ torch::Tensor unit_rows(const torch::Tensor& x);
 torch::Tensor info_nce(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& negatives, double tau);
 
 /// NT-Xent (SimCLR, arXiv 2002.05709, equation 1) over the two views z1, z2 (N x D, any length: normalised inside) of one batch:
-/// each row against its mate and the 2N - 2 rows of other images.
-torch::Tensor nt_xent(const torch::Tensor& z1, const torch::Tensor& z2, double tau);
-/// The same for a part of a larger batch: all1, all2 (M x D) hold the rows of all ranks, those of z1, z2 from row `offset` on. The mean
-/// over the ranks' values is the loss of the one large batch.
-torch::Tensor nt_xent(const torch::Tensor& z1, const torch::Tensor& z2, const torch::Tensor& all1, const torch::Tensor& all2,
-                      std::int64_t offset, double tau);
+/// each row against its mate and all rows of other images, those of all ranks, to which gradients go too.
+torch::Tensor nt_xent(const torch::Tensor& z1, const torch::Tensor& z2, double tau, const dist::Ranks& ranks = {});
 
 /// - sum_c targets_c log softmax(logits)_c; targets N x C, rows that sum to 1.
 torch::Tensor soft_cross_entropy(const torch::Tensor& targets, const torch::Tensor& logits);

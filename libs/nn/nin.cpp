@@ -10,7 +10,7 @@ NinBlock::NinBlock(std::int64_t in, const std::array<std::int64_t, 3>& channels,
     const std::string number = std::to_string(i + 1);
     convs_[i] =
         register_module("conv" + number, torch::nn::Conv2d(torch::nn::Conv2dOptions(in, channels[i], k).padding(k / 2).bias(false)));
-    norms_[i] = register_module("bn" + number, torch::nn::BatchNorm2d(channels[i]));
+    norms_[i] = register_module("bn" + number, BatchNorm(channels[i]));
     in = channels[i];
   }
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "nn/backbone.h"
+#include "nn/batch_norm.h"
 
 #include <array>
 #include <vector>
@@ -18,7 +19,7 @@ class NinBlock : public torch::nn::Module {
 
  private:
   std::array<torch::nn::Conv2d, 3> convs_{nullptr, nullptr, nullptr};
-  std::array<torch::nn::BatchNorm2d, 3> norms_{nullptr, nullptr, nullptr};
+  std::array<BatchNorm, 3> norms_{nullptr, nullptr, nullptr};
 };
 
 /// Block 1 ends with a maximum pool and block 2 with an average pool (3 x 3, stride 2), the others keep the size. 1,406,016 weights of

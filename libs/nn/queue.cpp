@@ -37,7 +37,7 @@ void Queue::push(const torch::Tensor& rows) {
   filled_.fill_(std::min(size, filled() + count));
 }
 
-void Queue::stage(const torch::Tensor& rows) { staged_.push_back(rows.detach()); }
+void Queue::stage(const torch::Tensor& rows) { staged_.push_back(ranks_.gather(rows)); }
 
 void Queue::commit() {
   for (const auto& rows : staged_) push(rows);

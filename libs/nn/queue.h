@@ -1,6 +1,8 @@
 // A first-in first-out bank of past embeddings (MoCo, arXiv 1911.05722, section 3.2; SwAV, arXiv 2006.09882, section 4.1).
 #pragma once
 
+#include "dist/ranks.h"
+
 #include <torch/torch.h>
 
 #include <cstdint>
@@ -9,7 +11,7 @@
 namespace selfsight::nn {
 
 /// Rows, place and count are buffers, so a checkpoint of the module that holds it holds them too.
-class Queue : public torch::nn::Module {
+class Queue : public torch::nn::Module, public dist::RankAware {
  public:
   /// Starts with random rows of unit length, as MoCo's. Error: usage unless capacity and dim are positive.
   Queue(std::int64_t capacity, std::int64_t dim);
@@ -21,7 +23,7 @@ class Queue : public torch::nn::Module {
   void push(const torch::Tensor& rows);
 
   /// push() in two steps, for methods whose batch must not meet itself, or whose update may be skipped or accumulated over several
-  /// batches: stage() sets rows aside (those of several calls add up) ...
+  /// batches: stage() sets the rows of all ranks aside, in their order, so that their queues stay alike (those of several calls add up) ...
   void stage(const torch::Tensor& rows);
   /// ... commit() pushes them, and discard() forgets them.
   void commit();
@@ -34,10 +36,12 @@ class Queue : public torch::nn::Module {
   [[nodiscard]] std::int64_t capacity() const { return rows_.size(0); }
   [[nodiscard]] std::int64_t filled() const { return filled_.item<std::int64_t>(); }
   [[nodiscard]] bool full() const { return filled() == capacity(); }
+  void join(const dist::Ranks& ranks) override { ranks_ = ranks; }
 
  private:
   torch::Tensor rows_, pointer_, filled_;
   std::vector<torch::Tensor> staged_;
+  dist::Ranks ranks_;
 };
 
 }  // namespace selfsight::nn

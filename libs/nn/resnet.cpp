@@ -18,15 +18,15 @@ torch::nn::Conv2d conv(std::int64_t in, std::int64_t out, std::int64_t kernel, s
 ResidualBlock::ResidualBlock(std::int64_t in, std::int64_t planes, std::int64_t stride, bool bottleneck) {
   const std::int64_t out = bottleneck ? planes * bottleneck_expansion : planes;
   conv1 = register_module("conv1", bottleneck ? conv(in, planes, 1, 1) : conv(in, planes, 3, stride));
-  bn1 = register_module("bn1", torch::nn::BatchNorm2d(planes));
+  bn1 = register_module("bn1", BatchNorm(planes));
   conv2 = register_module("conv2", bottleneck ? conv(planes, planes, 3, stride) : conv(planes, planes, 3, 1));
-  bn2 = register_module("bn2", torch::nn::BatchNorm2d(planes));
+  bn2 = register_module("bn2", BatchNorm(planes));
   if (bottleneck) {
     conv3 = register_module("conv3", conv(planes, out, 1, 1));
-    bn3 = register_module("bn3", torch::nn::BatchNorm2d(out));
+    bn3 = register_module("bn3", BatchNorm(out));
   }
   if (stride != 1 || in != out)
-    downsample = register_module("downsample", torch::nn::Sequential(conv(in, out, 1, stride), torch::nn::BatchNorm2d(out)));
+    downsample = register_module("downsample", torch::nn::Sequential(conv(in, out, 1, stride), BatchNorm(out)));
 }
 
 torch::Tensor ResidualBlock::forward(const torch::Tensor& x) {
@@ -50,7 +50,7 @@ ResNet::ResNet(BackboneOptions options, const ResNetShape& shape) : Backbone(std
     core::fail(core::Exit::usage, "unknown stem '{}' (known: imagenet, cifar, stride2)", o.stem);
   }
   pool_ = o.stem == "imagenet";
-  bn1 = register_module("bn1", torch::nn::BatchNorm2d(in));
+  bn1 = register_module("bn1", BatchNorm(in));
   for (std::size_t stage = 0; stage < layers_.size(); ++stage) {
     const std::int64_t planes = channels(std::int64_t{64} << stage);
     auto list = register_module("layer" + std::to_string(stage + 1), torch::nn::ModuleList());

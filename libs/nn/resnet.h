@@ -3,6 +3,7 @@
 #pragma once
 
 #include "nn/backbone.h"
+#include "nn/batch_norm.h"
 
 #include <array>
 #include <vector>
@@ -22,7 +23,7 @@ class ResidualBlock : public torch::nn::Module {
 
  private:
   torch::nn::Conv2d conv1{nullptr}, conv2{nullptr}, conv3{nullptr};  // conv3, bn3: bottleneck only
-  torch::nn::BatchNorm2d bn1{nullptr}, bn2{nullptr}, bn3{nullptr};
+  BatchNorm bn1{nullptr}, bn2{nullptr}, bn3{nullptr};
   torch::nn::Sequential downsample{nullptr};
 };
 
@@ -44,7 +45,7 @@ class ResNet : public Backbone {
 
  private:
   torch::nn::Conv2d conv1{nullptr};
-  torch::nn::BatchNorm2d bn1{nullptr};
+  BatchNorm bn1{nullptr};
   bool pool_ = false;
   std::array<std::vector<std::shared_ptr<ResidualBlock>>, 4> layers_;
   std::int64_t dim_ = 0, blocks_ = 0;

@@ -61,11 +61,11 @@ void xavier_linears(torch::nn::Module& module) {
     }
 }
 
-torch::Tensor drop_path(const torch::Tensor& x, double rate, bool training) {
+torch::Tensor drop_path(const torch::Tensor& x, double rate, bool training, const dist::Ranks& ranks) {
   if (!training || rate <= 0) return x;
   std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
-  shape[0] = x.size(0);
-  return x * torch::empty(shape, x.options()).bernoulli_(1.0 - rate).div_(1.0 - rate);
+  shape[0] = ranks.whole(x.size(0));
+  return x * ranks.own_rows(torch::empty(shape, x.options()).bernoulli_(1.0 - rate)).div(1.0 - rate);
 }
 
 Attention::Attention(std::int64_t dim, std::int64_t heads) : heads_(heads) {
@@ -113,8 +113,8 @@ Block::Block(std::int64_t dim, std::int64_t heads, double drop_path, double mlp_
 }
 
 torch::Tensor Block::forward(const torch::Tensor& x, const AttentionTaps& taps) {
-  const torch::Tensor y = x + nn::drop_path(attn->forward(norm1(x), taps), drop_path_, is_training());
-  return y + nn::drop_path(fc2(torch::gelu(fc1(norm2(y)))), drop_path_, is_training());
+  const torch::Tensor y = x + nn::drop_path(attn->forward(norm1(x), taps), drop_path_, is_training(), ranks_);
+  return y + nn::drop_path(fc2(torch::gelu(fc1(norm2(y)))), drop_path_, is_training(), ranks_);
 }
 
 Vit::Vit(BackboneOptions options) : Backbone(std::move(options)) {

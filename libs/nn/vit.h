@@ -2,6 +2,7 @@
 // share: pre-norm, LayerNorm eps 1e-6, qkv bias. State-dict keys are timm's, without the classifier.
 #pragma once
 
+#include "dist/ranks.h"
 #include "nn/backbone.h"
 
 #include <vector>
@@ -27,7 +28,7 @@ torch::Tensor interpolate_positions(const torch::Tensor& positions, std::int64_t
 void xavier_linears(torch::nn::Module& module);
 
 /// x unchanged in eval mode or at rate 0; else each sample (dim 0) is dropped with probability `rate`, the others divided by 1 - rate.
-torch::Tensor drop_path(const torch::Tensor& x, double rate, bool training);
+torch::Tensor drop_path(const torch::Tensor& x, double rate, bool training, const dist::Ranks& ranks = {});
 
 /// Where to put what is looked at inside an attention; null: not asked for.
 struct AttentionTaps {
@@ -47,14 +48,16 @@ class Attention : public torch::nn::Module {
 };
 
 /// Pre-norm transformer block: x + attention(norm1 x), then x + mlp(norm2 x) with a hidden width of mlp_ratio * dim and GELU.
-class Block : public torch::nn::Module {
+class Block : public torch::nn::Module, public dist::RankAware {
  public:
   /// Weights N(0, 0.02), biases 0. Error: usage unless dim is a multiple of heads.
   Block(std::int64_t dim, std::int64_t heads, double drop_path = 0.0, double mlp_ratio = 4.0);
   torch::Tensor forward(const torch::Tensor& x, const AttentionTaps& taps = {});
+  void join(const dist::Ranks& ranks) override { ranks_ = ranks; }
 
  private:
   double drop_path_;
+  dist::Ranks ranks_;
   torch::nn::LayerNorm norm1{nullptr}, norm2{nullptr};
   std::shared_ptr<Attention> attn;
   torch::nn::Linear fc1{nullptr}, fc2{nullptr};

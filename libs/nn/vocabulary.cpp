@@ -23,7 +23,7 @@ torch::Tensor Vocabulary::bags(const torch::Tensor& maps) {
   d.clamp_min_(0);  // what rounding leaves of a place that is a word
   torch::Tensor mu = next_distance_.defined() ? next_distance_ : distance_;
   if (is_training()) {
-    mu = mu * options_.momentum + d.amin(2).mean() * (1 - options_.momentum);
+    mu = mu * options_.momentum + ranks_.mean(d.amin(2).mean()) * (1 - options_.momentum);
     next_distance_ = mu;
   }
   const torch::Tensor codes = torch::softmax(d.mul_(-options_.kappa / mu), 2);
@@ -39,7 +39,7 @@ void Vocabulary::stage(const torch::Tensor& maps) {
     given = torch::avg_pool2d(given, {std::min<std::int64_t>(3, given.size(2)), std::min<std::int64_t>(3, given.size(3))}, /*stride=*/1);
   if (options_.word == "global") given = given.mean({2, 3}, /*keepdim=*/true);
   given = given.flatten(2);
-  const torch::Tensor place = torch::randint(given.size(2), {given.size(0), 1, 1}, torch::kInt64).to(given.device());
+  const torch::Tensor place = ranks_.own_rows(torch::randint(given.size(2), {ranks_.whole(given.size(0)), 1, 1}, torch::kInt64)).to(given.device());
   ring_->stage(given.gather(2, place.expand({-1, given.size(1), 1})).squeeze(2).to(words().scalar_type()));
 }
 

@@ -16,8 +16,8 @@ struct VocabularyOptions {
 };
 
 /// W (words x dim: raw feature vectors in a ring) and mu, the moving average of the squared distance from a place to its nearest word, as
-/// buffers. What a step brings is set aside, and enters at the commit: target and prediction of one step see the same W.
-class Vocabulary : public torch::nn::Module {
+/// buffers, alike on all ranks. What a step brings is set aside, and enters at the commit: target and prediction of one step see the same W.
+class Vocabulary : public torch::nn::Module, public dist::RankAware {
  public:
   /// W starts as max(0, normal noise). Error: usage for sizes below 1.
   explicit Vocabulary(const VocabularyOptions& options);
@@ -34,10 +34,12 @@ class Vocabulary : public torch::nn::Module {
 
   /// words x dim.
   [[nodiscard]] const torch::Tensor& words() const { return ring_->rows(); }
+  void join(const dist::Ranks& ranks) override { ranks_ = ranks; }
   [[nodiscard]] double mean_distance() const { return distance_.item<double>(); }
 
  private:
   VocabularyOptions options_;
+  dist::Ranks ranks_;
   std::shared_ptr<Queue> ring_;
   torch::Tensor distance_, next_distance_;  ///< mu; what it becomes at the commit, undefined when nothing is set aside
 };

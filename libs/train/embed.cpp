@@ -69,6 +69,12 @@ Embedded embed(nn::Backbone& backbone, const Normalisation& normalisation, std::
     wanted.resize(static_cast<std::size_t>(source->size()));
     std::iota(wanted.begin(), wanted.end(), 0);
   }
+  // With fewer images than ranks every one of them embeds all.
+  const bool shared = static_cast<std::int64_t>(wanted.size()) >= options.ranks.size();
+  if (shared) {
+    const auto [begin, end] = options.ranks.own_part(static_cast<std::int64_t>(wanted.size()));
+    wanted = std::vector(wanted.begin() + begin, wanted.begin() + end);
+  }
   const auto count = static_cast<std::int64_t>(wanted.size());
   data::EpochPlan plan = data::sequential_plan(count, options.batch);
   for (auto& batch : plan)
@@ -85,7 +91,7 @@ Embedded embed(nn::Backbone& backbone, const Normalisation& normalisation, std::
   out.labels = torch::empty({count}, torch::kInt64);
   out.index = torch::empty({count}, torch::kInt64);
   std::optional<core::Progress> progress;
-  if (options.progress) progress.emplace(options.title, count, "images");
+  if (options.progress && options.ranks.first()) progress.emplace(options.title, count, "images");
   std::int64_t done = 0;
   while (const auto batch = loader.next()) {
     const torch::Tensor rows =
@@ -98,6 +104,8 @@ Embedded embed(nn::Backbone& backbone, const Normalisation& normalisation, std::
     if (progress) progress->advance(batch->size());
   }
   backbone.train(was_training);
+  if (shared && !options.ranks.alone())
+    for (torch::Tensor* part : {&out.features, &out.labels, &out.index}) *part = options.ranks.gather_parts(*part);
   return out;
 }
 

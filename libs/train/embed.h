@@ -2,6 +2,7 @@
 #pragma once
 
 #include "data/source.h"
+#include "dist/ranks.h"
 #include "manifest/manifest.h"
 #include "nn/backbone.h"
 #include "nn/encoder.h"
@@ -43,6 +44,7 @@ struct EmbedOptions {
   std::string layer = "pooled";  ///< as forward_layer takes it
   bool progress = false;
   std::string title = "embed";
+  dist::Ranks ranks;  ///< each embeds its part, and all get the whole
 };
 
 struct Embedded {

@@ -4,11 +4,16 @@
 // Everything that must survive a restart is a parameter, buffer or submodule registered with the module (queues, banks, centres,
 // prototypes, EMA networks, mates tables): the checkpoint saves and restores it without code of the method's own. Random numbers inside a
 // step come from torch's generator, which the trainer seeds from (seed, step), so they need no saving either.
+//
+// Of a run of several processes a step sees a rank's rows of the batch and gives their loss (dist/ranks.h has the convention). Batch
+// normalisation, queues and gradients are of the whole batch by themselves; a method that compares rows with those of others gathers them
+// (ranks()), draws random numbers of rows for the whole batch (Ranks::own_rows), and leaves the same state on all ranks.
 #pragma once
 
 #include "core/options.h"
 #include "core/registry.h"
 #include "data/loader.h"
+#include "dist/ranks.h"
 #include "nn/backbone.h"
 #include "train/embed.h"
 #include "train/optimizer.h"
@@ -30,16 +35,17 @@ struct Setup {
   nn::BackboneOptions backbone;  ///< as the user chose it, channels and image size filled in from the data
   std::int64_t samples = 0;      ///< in the training split
   std::int64_t classes = 0;      ///< 0 without labels
-  std::int64_t batch = 0;
+  std::int64_t batch = 0;        ///< of all ranks
   std::int64_t steps_per_epoch = 0, epochs = 0;
   std::uint64_t seed = 0;
   manifest::Split split;        ///< that the samples are of, for tables that were made of it beforehand
   bool planned = false;         ///< the batches are those of a plan (--plan), not shuffled
   Normalisation normalisation;  ///< of the views
   torch::Device device = torch::kCPU;
+  dist::Ranks ranks;
 };
 
-/// One batch on the device.
+/// One batch on the device, or a rank's part of it.
 struct Views {
   std::vector<torch::Tensor> x;        ///< one N x C x H x W tensor for each ViewSpec of the method, in its order
   torch::Tensor samples, labels;       ///< N int64 on the device; labels -1 where absent
@@ -57,7 +63,8 @@ struct Outcome {
 /// What a hook before an epoch can ask for.
 struct EpochContext {
   Progress progress;
-  /// Features of the whole training split by `network` in eval mode (evaluation view, the loader's full speed); shown as its own stage.
+  /// Features of the whole training split by `network` in eval mode (evaluation view, the loader's full speed); shown as its own stage. Each
+  /// rank computes its share, and all get the whole.
   std::function<Embedded(nn::Backbone& network, const std::string& layer, const std::string& stage)> embed_all;
   /// Does other work of the hook (clustering, a search for neighbours) as a stage of its own in the record and the report.
   std::function<void(const std::string& stage, const std::function<void()>& work)> timed;
@@ -66,9 +73,10 @@ struct EpochContext {
 /// The specs of some recipes; a size of 0 becomes `image`. Error: usage when that is 0 too (images of different sizes).
 std::vector<data::ViewSpec> view_specs(std::vector<data::Recipe> recipes, std::int64_t image);
 
-class Method : public torch::nn::Module {
+class Method : public torch::nn::Module, public dist::RankAware {
  public:
   ~Method() override = default;
+  void join(const dist::Ranks& ranks) override { ranks_ = ranks; }
 
   /// The method's own options. Those of backbone, optimizer, schedule and loader are the trainer's.
   virtual void describe(core::Options& options) = 0;
@@ -105,6 +113,13 @@ class Method : public torch::nn::Module {
   [[nodiscard]] virtual std::shared_ptr<nn::Backbone> backbone() = 0;
   /// Further networks to export with it, by name ("projector"), for methods that build on this run.
   [[nodiscard]] virtual std::map<std::string, std::shared_ptr<torch::nn::Module>> heads() { return {}; }
+
+ protected:
+  /// Known once the networks are built (and from Setup while they are).
+  [[nodiscard]] const dist::Ranks& ranks() const { return ranks_; }
+
+ private:
+  dist::Ranks ranks_;
 };
 
 /// Everything the tools show and need of a method before there is an object of it.

@@ -3,21 +3,24 @@
 #include "core/digest.h"
 #include "core/error.h"
 #include "core/log.h"
-#include "core/progress.h"
 #include "core/signals.h"
 #include "data/plan_file.h"
+#include "dist/gradients.h"
 #include "manifest/payload.h"
+#include "nn/batch_norm.h"
 #include "nn/norm_statistics.h"
 #include "nn/state.h"
 #include "train/autocast.h"
 #include "train/checkpoint.h"
 #include "train/deadline.h"
+#include "train/faults.h"
 #include "train/feed.h"
+#include "train/journal.h"
 #include "train/loading_meter.h"
 #include "train/monitor.h"
-#include "train/record.h"
 #include "train/run_folder.h"
 #include "train/save_head.h"
+#include "train/share_state.h"
 #include "train/training_set.h"
 #include "train/views_picture.h"
 
@@ -31,85 +34,107 @@ using nlohmann::json;
 
 namespace {
 
+/// All parameters that get gradients, in the order of the network.
+std::vector<torch::Tensor> trainable(const torch::nn::Module& module) {
+  auto parameters = module.parameters();
+  std::erase_if(parameters, [](const torch::Tensor& parameter) { return !parameter.requires_grad(); });
+  return parameters;
+}
+
+/// What all ranks know of an update before they decide what comes of it.
+struct Agreed {
+  double loss = 0;               ///< mean over ranks
+  bool stop = false;             ///< one of them was asked to
+  bool late = false;             ///< the deadline has passed
+  bool checkpoint_due = false;   ///< by the clock of the first rank
+};
+
 /// One run under way. The order of the members is the order in which a run comes to life.
 class Trainer {
  public:
-  Trainer(Run& run, const RunFolder& folder);
+  explicit Trainer(Run& run);
   manifest::Model train();
 
  private:
   void restore(const std::optional<CheckpointState>& state);
   [[nodiscard]] data::EpochPlan proposed_batches(std::int64_t number) const;
+  /// The rank's own places of each batch.
+  [[nodiscard]] data::EpochPlan own_part(data::EpochPlan plan) const;
   /// The step at which an epoch ends, or the run in its middle.
   [[nodiscard]] std::int64_t end_of(std::int64_t epoch) const {
     return std::min(progress_.total_steps, (epoch + 1) * progress_.steps_per_epoch);
   }
-  [[nodiscard]] bool checkpoint_is_due() const;
   void epoch(std::int64_t number);
   /// False when the run went back to a checkpoint instead of on.
   bool update(std::int64_t number);
-  torch::Tensor forward_backward(const Fed& fed, Outcome& outcome);
-  bool gradients_usable(double loss);
+  torch::Tensor forward_backward(const Fed& fed, Outcome& outcome, bool last);
+  [[nodiscard]] bool finite_gradient() const;
   bool roll_back_or_fail();
-  [[nodiscard]] std::uint64_t data_seed() const;
+  [[nodiscard]] Agreed agree(double loss) const;
   [[nodiscard]] EmbedOptions embed_options() const;
   void log_step(const Outcome& outcome, double loss, double lr);
   void finish_epoch(std::int64_t number);
   void checkpoint();
-  void stop_if_asked();
-  void note_stage(const std::string& stage, std::int64_t epoch, double begin);
+  void stop_if_agreed();
+  [[nodiscard]] std::vector<data::BadItem> bad_items() const;
   manifest::Model export_model();
   json training_facts() const;
 
   Run& run_;
   const TrainOptions& options_;
+  const dist::Ranks& ranks_;
   fs::path folder_;
   torch::Device device_;
   TrainingSet set_;
   Method& method_;
   Progress progress_;
   std::unique_ptr<Optimizer> optimizer_;
+  std::unique_ptr<dist::GradientReducer> reducer_;
   std::unique_ptr<nn::NormStatistics> statistics_;
   std::unique_ptr<Feed> feed_;
   std::optional<data::SavedBatches> batches_;
   std::vector<std::int64_t> shards_;  ///< of each sample, where a window is shuffled at a time
   Checkpoints checkpoints_;
   Deadline deadline_;
-  std::unique_ptr<Record> metrics_, timings_;
+  Journal journal_;
+  Faults faults_;
   CollapseMonitor collapse_;
   std::unique_ptr<OnlineKnn> knn_;
-  std::unique_ptr<core::Progress> bar_;
-  double peak_lr_ = 0, loss_scale_ = 1, epoch_loss_ = 0;
-  std::int64_t epoch_steps_ = 0, images_ = 0, scale_age_ = 0;
-  int non_finite_ = 0;                 ///< skipped updates in a row
-  int rollbacks_ = 0, fruitless_ = 0;  ///< returns to a checkpoint: all of them, and those since the last clean checkpoint beyond a fault
-  std::int64_t fault_step_ = 0;        ///< where the last of them began
-  json lengths_ = json::array();       ///< {"step", "total"}: from which step on the schedule was for so many
-  std::optional<double> knn_here_;     ///< of the weights as they are
-  double started_ = core::monotonic_seconds(), saved_ = started_, seconds_before_ = 0;
+  Agreed agreed_;
+  std::vector<data::BadItem> bad_;  ///< as of the last checkpoint
+  double peak_lr_ = 0, epoch_loss_ = 0;
+  std::int64_t epoch_steps_ = 0, images_ = 0;
+  json lengths_ = json::array();    ///< {"step", "total"}: from which step on the schedule was for so many
+  std::optional<double> knn_here_;  ///< of the weights as they are
+  double saved_ = core::monotonic_seconds();
   LoadingMeter since_log_, since_epoch_;
 };
 
-Trainer::Trainer(Run& run, const RunFolder& folder)
+Trainer::Trainer(Run& run)
     : run_(run),
       options_(run.train),
-      folder_(folder.path()),
+      ranks_(run.ranks),
+      folder_(run.folder),
       device_(open_device(run.train.device)),
       set_(run.dataset, run.train.split, run.train.images, run.train.seed),
       method_(*run.network),
-      checkpoints_(folder.path() / "checkpoints", {run.train.keep, run.train.keep_every, run.train.keep_best}),
-      deadline_(run.train.time_limit) {
+      checkpoints_(run.folder / "checkpoints", {run.train.keep, run.train.keep_every, run.train.keep_best}),
+      deadline_(run.train.time_limit),
+      journal_(run.folder, /*muted=*/!run.ranks.first()),
+      faults_(/*scaled=*/run.train.precision == "fp16") {
   const std::int64_t per_update = options_.batch * options_.accumulate;
   if (set_.samples() < per_update)
     core::fail(core::Exit::usage, "--batch {}{}: the split '{}' has only {} images; give a smaller --batch", options_.batch,
                options_.accumulate > 1 ? fmt::format(" x {}", options_.accumulate) : "", options_.split, set_.samples());
+  if (options_.batch % ranks_.size() != 0)
+    core::fail(core::Exit::usage, "--batch {}: {} ranks cannot share it evenly; give a multiple of {}", options_.batch, ranks_.size(),
+               ranks_.size());
   prepare_cpu(options_.threads);
 
   progress_.steps_per_epoch = set_.samples() / options_.batch / options_.accumulate;
   progress_.total_steps = progress_.steps_per_epoch * options_.epochs;
   if (options_.max_steps > 0) progress_.total_steps = std::min(progress_.total_steps, options_.max_steps);
   peak_lr_ = options_.lr * (options_.lr_batch > 0 ? static_cast<double>(per_update) / static_cast<double>(options_.lr_batch) : 1.0);
-  if (options_.precision == "fp16") loss_scale_ = 65536;
 
   const auto views = method_.views(set_.image());
   Setup setup;
@@ -125,6 +150,7 @@ Trainer::Trainer(Run& run, const RunFolder& folder)
   setup.device = device_;
   setup.normalisation = set_.normalisation();
   setup.split = set_.split();
+  setup.ranks = ranks_;
   options_.check();
   if (!options_.plan.empty()) batches_ = data::read_batches(options_.plan, set_.split(), set_.samples(), options_.batch);
   if (options_.shuffle_window > 0) {
@@ -140,8 +166,10 @@ Trainer::Trainer(Run& run, const RunFolder& folder)
     for (auto& parameter : method_.parameters())
       if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
   method_.to(device_);
+  dist::join_all(method_, ranks_);
   statistics_ = std::make_unique<nn::NormStatistics>(method_);
   optimizer_ = std::make_unique<Optimizer>(method_.parameter_groups(run.optimizer), run.optimizer);
+  reducer_ = std::make_unique<dist::GradientReducer>(ranks_, trainable(method_));
   FeedOptions feed{.seed = options_.seed, .loader = run.loader, .normalisation = set_.normalisation(), .channels = set_.channels()};
   feed.device = device_;
   feed.on_device = options_.augment == "device";
@@ -154,9 +182,9 @@ Trainer::Trainer(Run& run, const RunFolder& folder)
   }
 }
 
-/// Takes over everything from a checkpoint, or starts afresh.
-void Trainer::restore(const std::optional<CheckpointState>& state) {
-  std::int64_t metrics_bytes = 0, timings_bytes = 0;
+/// Takes over everything from a checkpoint of the first rank, or starts afresh.
+void Trainer::restore(const std::optional<CheckpointState>& of_first) {
+  const auto state = share_state(of_first, ranks_);
   if (state) {
     std::map<std::string, torch::Tensor> method, optimizer;
     for (const auto& [name, tensor] : state->tensors) {
@@ -166,17 +194,9 @@ void Trainer::restore(const std::optional<CheckpointState>& state) {
     nn::load_state(method_, method);
     optimizer_->load(optimizer);
     progress_.step = state->step;
-    metrics_bytes = state->facts.at("metrics_bytes").get<std::int64_t>();
-    timings_bytes = state->facts.at("timings_bytes").get<std::int64_t>();
-    loss_scale_ = state->facts.at("loss_scale").get<double>();
-    scale_age_ = state->facts.at("scale_age").get<std::int64_t>();
     epoch_loss_ = state->facts.at("epoch_loss").get<double>();
     epoch_steps_ = state->facts.at("epoch_steps").get<std::int64_t>();
-    if (!metrics_) seconds_before_ = state->facts.at("seconds").get<double>();  // this process's own seconds count from its start
-    non_finite_ = state->facts.value("non_finite", 0);
-    rollbacks_ = state->facts.value("rollbacks", 0);
-    fruitless_ = state->facts.value("fruitless", 0);
-    fault_step_ = state->facts.value("fault_step", std::int64_t{0});
+    faults_.load(state->facts);
     std::vector<data::BadItem> bad;
     for (const auto& item : state->facts.value("bad_items", json::array())) bad.push_back({item.at(0), item.at(1), item.at(2), item.at(3)});
     feed_->loader().add_bad_items(bad);
@@ -185,70 +205,75 @@ void Trainer::restore(const std::optional<CheckpointState>& state) {
     core::log_info("going on from step {} of {}", progress_.step, progress_.total_steps);
   }
   if (lengths_.empty() || lengths_.back().at("total") != progress_.total_steps) {
-    if (!lengths_.empty())
+    if (!lengths_.empty() && ranks_.first())
       core::log_warning(
           "the run is now {} steps long instead of {}: from step {} on, learning rate and all schedules are those of the new "
           "length, which is not the same as a run of this length from the start",
           progress_.total_steps, lengths_.back().at("total").get<std::int64_t>(), progress_.step);
     lengths_.push_back({{"step", progress_.step}, {"total", progress_.total_steps}});
   }
-  metrics_.reset();
-  timings_.reset();
-  std::error_code none;
-  if (!state && fs::file_size(folder_ / "metrics.jsonl", none) > 0 && !none)
-    core::log_warning("{}: holds the record of a run, but no checkpoint of it; it starts over", folder_.string());
-  metrics_ = std::make_unique<Record>(folder_ / "metrics.jsonl", metrics_bytes);
-  const auto kept = static_cast<std::int64_t>(fs::file_size(folder_ / "timings.jsonl", none));
-  timings_ = std::make_unique<Record>(folder_ / "timings.jsonl", none ? 0 : std::min(timings_bytes, kept));  // nothing depends on them
+  journal_.open(state ? &state->facts : nullptr);
 }
 
+/// Those that any rank has met, in order of sample.
+std::vector<data::BadItem> Trainer::bad_items() const {
+  json own = json::array();
+  for (const auto& item : feed_->loader().bad_items()) own.push_back({item.sample, item.source, item.name, item.reason});
+  std::map<std::pair<std::int32_t, std::int64_t>, data::BadItem> all;
+  for (const auto& text : ranks_.gather(own.dump()))
+    for (const auto& item : json::parse(text))
+      all.insert({{item.at(1), item.at(0)}, {item.at(0), item.at(1), item.at(2), item.at(3)}});
+  std::vector<data::BadItem> out;
+  for (auto& [place, item] : all) out.push_back(std::move(item));
+  return out;
+}
+
+/// All ranks take part, for what each of them knows; the first one writes.
 void Trainer::checkpoint() {
-  if (progress_.step > fault_step_ && non_finite_ == 0) fruitless_ = 0;
+  faults_.note_checkpoint(progress_.step);
+  bad_ = bad_items();
   json bad = json::array();
-  for (const auto& item : feed_->loader().bad_items()) bad.push_back({item.sample, item.source, item.name, item.reason});
+  for (const auto& item : bad_) bad.push_back({item.sample, item.source, item.name, item.reason});
+  saved_ = core::monotonic_seconds();
+  if (!ranks_.first()) return;
   CheckpointState state;
   state.step = progress_.step;
-  state.suspect = non_finite_ > 0;
+  state.suspect = !faults_.clean();
   if (progress_.step % progress_.steps_per_epoch == 0) state.epoch = progress_.step / progress_.steps_per_epoch;
   state.knn = knn_here_;
   for (const auto& [name, tensor] : nn::named_state(method_)) state.tensors.emplace("method/" + name, tensor);
   for (const auto& [name, tensor] : optimizer_->state()) state.tensors.emplace("optimizer/" + name, tensor);
   for (const auto& child : method_.named_modules("", /*include_self=*/false))
     if (child.value() == method_.backbone()) state.network = "method/" + child.key() + ".";
-  state.facts = {{"metrics_bytes", metrics_->sync()},
-                 {"timings_bytes", timings_->sync()},
-                 {"loss_scale", loss_scale_},
-                 {"scale_age", scale_age_},
-                 {"epoch_loss", epoch_loss_},
-                 {"epoch_steps", epoch_steps_},
-                 {"non_finite", non_finite_},
-                 {"rollbacks", rollbacks_},
-                 {"fruitless", fruitless_},
-                 {"fault_step", fault_step_},
-                 {"lengths", lengths_},
-                 {"bad_items", std::move(bad)},
-                 {"seconds", seconds_before_ + core::monotonic_seconds() - started_}};
+  state.facts = {{"epoch_loss", epoch_loss_}, {"epoch_steps", epoch_steps_}, {"lengths", lengths_}, {"bad_items", std::move(bad)}};
+  state.facts.update(faults_.state());
+  state.facts.update(journal_.sync());
   checkpoints_.save(state);
   saved_ = core::monotonic_seconds();
 }
 
-bool Trainer::checkpoint_is_due() const {
-  return options_.checkpoint_minutes > 0 && core::monotonic_seconds() - saved_ > options_.checkpoint_minutes * 60;
+/// One reduction for all that depends on a rank's own loss, signals or clock.
+Agreed Trainer::agree(double loss) const {
+  const bool due = options_.checkpoint_minutes > 0 && core::monotonic_seconds() - saved_ > options_.checkpoint_minutes * 60;
+  const torch::Tensor all = torch::tensor({loss, core::stop_signal() != 0 ? 1.0 : 0.0, ranks_.first() && deadline_.passed() ? 1.0 : 0.0,
+                                           ranks_.first() && due ? 1.0 : 0.0},
+                                          torch::kFloat64);
+  ranks_.sum_(all);
+  const auto* of = all.const_data_ptr<double>();
+  return {.loss = of[0] / ranks_.size(), .stop = of[1] > 0, .late = of[2] > 0, .checkpoint_due = of[3] > 0};
 }
 
-void Trainer::stop_if_asked() {
-  const bool late = deadline_.passed();
-  if (late) core::request_stop(SIGUSR1);
-  if (run_.stop_after_step > 0 && progress_.step >= run_.stop_after_step) core::request_stop(SIGUSR1);
-  const int signal = core::stop_signal();
-  if (signal == 0) return;
+void Trainer::stop_if_agreed() {
+  const bool enough = run_.stop_after_step > 0 && progress_.step >= run_.stop_after_step;
+  if (!agreed_.stop && !agreed_.late && !enough) return;
+  if (core::stop_signal() == 0) core::request_stop(SIGUSR1);
   checkpoint();
   core::fail(core::Exit::interrupted, "stopped by {} at step {} of {}; the same command goes on from there",
-             late ? deadline_.what() : fmt::format("signal {}", signal), progress_.step, progress_.total_steps);
+             agreed_.late ? deadline_.what() : fmt::format("signal {}", core::stop_signal()), progress_.step, progress_.total_steps);
 }
 
 /// Forward and backward of one batch. The returned loss is detached and not scaled.
-torch::Tensor Trainer::forward_backward(const Fed& fed, Outcome& outcome) {
+torch::Tensor Trainer::forward_backward(const Fed& fed, Outcome& outcome, bool last) {
   Views views;
   views.x = fed.x;
   views.samples = torch::tensor(fed.batch->samples).to(device_);
@@ -258,40 +283,22 @@ torch::Tensor Trainer::forward_backward(const Fed& fed, Outcome& outcome) {
     const Autocast autocast(options_.precision, device_.type());
     outcome = method_.step(views, progress_);
   }
-  const double scale = loss_scale_ / static_cast<double>(options_.accumulate);
-  (scale == 1.0 ? outcome.loss : outcome.loss * scale).backward();
+  const double scale = faults_.scale() / static_cast<double>(options_.accumulate);
+  const torch::Tensor loss = scale == 1.0 ? outcome.loss : outcome.loss * scale;
+  if (last) reducer_->before_backward(loss);
+  loss.backward();
   images_ += fed.batch->size();
   return outcome.loss.detach();
 }
 
-/// Unscales fp16 gradients; false when the update must be skipped.
-bool Trainer::gradients_usable(double loss) {
+/// Unscales fp16 gradients and looks at them.
+bool Trainer::finite_gradient() const {
   std::vector<torch::Tensor> grads;
   for (const auto& parameter : optimizer_->parameters())
     if (parameter.grad().defined()) grads.push_back(parameter.grad());
-  const bool scaled = options_.precision == "fp16";
-  if (scaled && !grads.empty()) torch::_foreach_mul_(grads, 1.0 / loss_scale_);
-  const bool finite_gradient = grads.empty() || std::isfinite(torch::stack(torch::_foreach_norm(grads)).sum().item<double>());
-  if (scaled && std::isfinite(loss)) {
-    // The usual rule: halve on overflow, double after 2000 clean updates. Overflow without any scale is a fault like others.
-    if (!finite_gradient && loss_scale_ > 1) {
-      loss_scale_ = std::max(1.0, loss_scale_ / 2);
-      scale_age_ = 0;
-      return false;
-    }
-    if (finite_gradient && ++scale_age_ == 2000) {
-      loss_scale_ *= 2;
-      scale_age_ = 0;
-    }
-  }
-  if (std::isfinite(loss) && finite_gradient) {
-    non_finite_ = 0;
-    return true;
-  }
-  ++non_finite_;
-  core::log_warning("step {}: the loss is {}{}; the update is skipped ({} in a row)", progress_.step, loss,
-                    std::isfinite(loss) ? " and its gradient is not finite" : "", non_finite_);
-  return false;
+  if (grads.empty()) return true;
+  if (faults_.scaled()) torch::_foreach_mul_(grads, 1.0 / faults_.scale());
+  return std::isfinite(torch::stack(torch::_foreach_norm(grads)).sum().item<double>());
 }
 
 /// Images are read for the kNN and for hooks as they are for the batches.
@@ -300,59 +307,52 @@ EmbedOptions Trainer::embed_options() const {
   options.workers = run_.loader.workers;
   options.on_bad = run_.loader.on_bad;
   options.max_bad = run_.loader.max_bad;
+  options.ranks = ranks_;
   return options;
 }
 
-/// The seed of what a run that went back must not do again: the same batches with the same noise would end in the same fault.
-std::uint64_t Trainer::data_seed() const { return options_.seed + 0x9E3779B97F4A7C15 * static_cast<std::uint64_t>(rollbacks_); }
-
 /// After several faults in a row the weights themselves are suspect. True when the run is back at a checkpoint.
 bool Trainer::roll_back_or_fail() {
-  constexpr int patience = 5, most_fruitless = 2;
-  if (non_finite_ < patience) return false;
-  const auto clean = checkpoints_.newest_clean();
-  if (fruitless_ == most_fruitless || !clean)
-    core::fail(
-        core::Exit::bad_data,
-        "the loss or its gradient stays non-finite at step {} (after {} returns to a checkpoint). Usual causes: learning rate {:.4g} "
-        "too high for this batch, fp16 overflow (try --precision bf16), or images that are all the same",
-        progress_.step, fruitless_, peak_lr_);
-  const int rollbacks = rollbacks_ + 1, fruitless = fruitless_ + 1;
+  if (!faults_.must_go_back()) return false;
+  std::optional<CheckpointState> clean;
+  if (ranks_.first()) clean = checkpoints_.newest_clean();
+  faults_.check_return(progress_.step, ranks_.broadcast(clean ? "yes" : "no") == "yes", peak_lr_);
+  const Faults before = faults_;
   const std::int64_t fault = progress_.step;
   restore(clean);
-  core::log_warning("step {}: {} updates in a row were not finite; going back to step {}, and on from there with other batches", fault,
-                    patience, progress_.step);
-  rollbacks_ = rollbacks;
-  fruitless_ = fruitless;
-  fault_step_ = fault;
-  non_finite_ = 0;
+  if (ranks_.first())
+    core::log_warning("step {}: {} updates in a row were not finite; going back to step {}, and on from there with other batches", fault,
+                      Faults::patience(), progress_.step);
+  faults_.note_return(fault, before);
   return true;
 }
 
 bool Trainer::update(std::int64_t number) {
-  // A step's own random numbers depend on (seed, step) alone, so a resumed run draws the same ones.
-  core::Rng step_rng(data_seed(), core::Stream::step, static_cast<std::uint64_t>(progress_.step));
+  // A step's own random numbers depend on (seed, step) alone, so a resumed run draws the same ones, and so do all ranks.
+  core::Rng step_rng(faults_.seed(options_.seed), core::Stream::step, static_cast<std::uint64_t>(progress_.step));
   torch::manual_seed(step_rng.bits64() >> 1);
   method_.zero_grad();  // of every parameter, those that the optimizer does not train too
   statistics_->keep();
   Outcome outcome;
-  double loss = 0;
+  double own_loss = 0;
   for (std::int64_t part = 0; part < options_.accumulate; ++part) {
+    const bool last = part + 1 == options_.accumulate;
     // Of an epoch whose batches do not divide among the updates some are left: they are not looked at.
-    const bool last = part + 1 == options_.accumulate && progress_.step + 1 >= end_of(number);
-    const auto fed = feed_->next(/*more=*/!last);
+    const auto fed = feed_->next(/*more=*/!last || progress_.step + 1 < end_of(number));
     if (!fed) core::fail(core::Exit::internal, "the plan of epoch {} ended early", number);
-    if (progress_.step == 0 && part == 0) write_views(fed->x, set_.normalisation(), folder_ / "views.png");
-    loss += forward_backward(*fed, outcome).item<double>() / static_cast<double>(options_.accumulate);
+    if (progress_.step == 0 && part == 0 && ranks_.first()) write_views(fed->x, set_.normalisation(), folder_ / "views.png");
+    own_loss += forward_backward(*fed, outcome, last).item<double>() / static_cast<double>(options_.accumulate);
   }
-  const double lr = options_.learning_rate(peak_lr_, progress_);
-  if (gradients_usable(loss)) {
+  agreed_ = agree(own_loss);
+  const double loss = agreed_.loss, lr = options_.learning_rate(peak_lr_, progress_);
+  if (faults_.usable(progress_.step, loss, finite_gradient())) {
     method_.after_backward(progress_);
     if (options_.clip > 0) torch::nn::utils::clip_grad_norm_(optimizer_->parameters(), options_.clip);
     const double decay =
         options_.weight_decay_end < 0 ? options_.weight_decay : cosine(options_.weight_decay, options_.weight_decay_end, progress_.share());
     optimizer_->step(lr, peak_lr_, decay);
     method_.after_update(progress_);
+    nn::average_local_norms(method_, ranks_);
     epoch_loss_ += loss;
     ++epoch_steps_;
   } else {
@@ -362,40 +362,47 @@ bool Trainer::update(std::int64_t number) {
   ++progress_.step;
   knn_here_.reset();
   if (progress_.step % options_.log_every == 0) log_step(outcome, loss, lr);
-  bar_->advance(1, fmt::format("loss {:.4f}", loss));
+  journal_.advance(loss);
   return !roll_back_or_fail();
 }
 
 void Trainer::log_step(const Outcome& outcome, double loss, double lr) {
   json line = {{"type", "step"}, {"step", progress_.step}, {"epoch", progress_.epochs()}, {"loss", loss}, {"lr", lr}};
-  const double spread = outcome.embedding.defined() ? collapse_.spread(outcome.embedding) : 1.0;
+  const double spread = outcome.embedding.defined() ? collapse_.spread(ranks_.gather(outcome.embedding)) : 1.0;
   if (outcome.embedding.defined()) line["feature_std"] = spread;
-  for (const auto& [name, value] : outcome.scalars) line[name] = value;
-  metrics_->write(line);
-  if (const auto warning = collapse_.look(spread, loss, outcome.uniform_loss)) core::log_warning("step {}: {}", progress_.step, *warning);
+  std::vector<double> own;
+  for (const auto& [name, value] : outcome.scalars) own.push_back(value);
+  const torch::Tensor means = ranks_.mean(torch::tensor(own, torch::kFloat64));
+  const auto* mean = means.const_data_ptr<double>();
+  for (const auto& [name, ignored] : outcome.scalars) line[name] = *mean++;
+  journal_.metric(line);
+  if (const auto warning = collapse_.look(spread, loss, outcome.uniform_loss); warning && ranks_.first())
+    core::log_warning("step {}: {}", progress_.step, *warning);
 
   const LoadingMeter::Lap lap = since_log_.lap(feed_->loader().times(), feed_->transfer(), images_);
   json timing = {{"type", "step"},
                  {"step", progress_.step},
                  {"epoch", progress_.epochs()},
-                 {"images_per_second", lap.images_per_second},
+                 {"images_per_second", lap.images_per_second * ranks_.size()},
                  {"data_wait", lap.waiting}};
   for (const auto& [stage, milliseconds] : lap.stages) timing[stage + "_ms"] = milliseconds;
-  timings_->write(timing);
-}
-
-/// What is neither a step nor a checkpoint, with its time.
-void Trainer::note_stage(const std::string& stage, std::int64_t epoch, double begin) {
-  const double seconds = core::monotonic_seconds() - begin;
-  timings_->write({{"type", "stage"}, {"stage", stage}, {"epoch", epoch}, {"seconds", seconds}});
-  core::log_info("epoch {}: {}, {:.1f} s", epoch, stage, seconds);
+  journal_.timing(timing);
 }
 
 data::EpochPlan Trainer::proposed_batches(std::int64_t number) const {
-  if (batches_) return batches_->epoch(data_seed(), number);
+  if (batches_) return batches_->epoch(faults_.seed(options_.seed), number);
   if (options_.shuffle_window > 0)
-    return data::windowed_plan(shards_, options_.shuffle_window, options_.batch, data_seed(), number, /*drop_last=*/true);
-  return data::shuffled_plan(set_.samples(), options_.batch, data_seed(), number, /*drop_last=*/true);
+    return data::windowed_plan(shards_, options_.shuffle_window, options_.batch, faults_.seed(options_.seed), number, /*drop_last=*/true);
+  return data::shuffled_plan(set_.samples(), options_.batch, faults_.seed(options_.seed), number, /*drop_last=*/true);
+}
+
+data::EpochPlan Trainer::own_part(data::EpochPlan plan) const {
+  if (ranks_.alone()) return plan;
+  for (auto& batch : plan) {
+    const auto [begin, end] = ranks_.own_part(static_cast<std::int64_t>(batch.size()));
+    batch = data::BatchPlan(batch.begin() + begin, batch.begin() + end);
+  }
+  return plan;
 }
 
 void Trainer::epoch(std::int64_t number) {
@@ -411,28 +418,28 @@ void Trainer::epoch(std::int64_t number) {
       const double begin = core::monotonic_seconds();
       auto embedded =
           embed(network, set_.normalisation(), method_.views(set_.image()).at(0).recipe.size, set_.source(), {}, device_, embedding);
-      note_stage(stage, number, begin);
+      journal_.stage(stage, number, begin);
       return embedded;
     };
     context.timed = [&](const std::string& stage, const std::function<void()>& work) {
       const double begin = core::monotonic_seconds();
       work();
-      note_stage(stage, number, begin);
+      journal_.stage(stage, number, begin);
     };
-    torch::manual_seed(core::Rng(data_seed(), core::Stream::epoch, static_cast<std::uint64_t>(number)).bits64() >> 1);
+    torch::manual_seed(core::Rng(faults_.seed(options_.seed), core::Stream::epoch, static_cast<std::uint64_t>(number)).bits64() >> 1);
     method_.before_epoch(context);
   }
-  feed_->start(method_.plan(proposed_batches(number), data_seed(), number), number, done * options_.accumulate);
+  feed_->start(own_part(method_.plan(proposed_batches(number), faults_.seed(options_.seed), number)), number, done * options_.accumulate);
   // Rates are of the steps alone: what lies between two epochs is not counted.
   for (LoadingMeter* meter : {&since_log_, &since_epoch_}) meter->lap(feed_->loader().times(), feed_->transfer(), images_);
   method_.train();
   const std::int64_t last = end_of(number);
   while (progress_.step < last) {
     if (!update(number)) return;  // back at a checkpoint: that epoch starts again from there
-    const bool due = checkpoint_is_due() || (options_.checkpoint_steps > 0 && progress_.step % options_.checkpoint_steps == 0);
+    const bool due = agreed_.checkpoint_due || (options_.checkpoint_steps > 0 && progress_.step % options_.checkpoint_steps == 0);
     if (progress_.step < last) {
-      if (due && non_finite_ == 0) checkpoint();  // what is suspect is not worth going back to
-      stop_if_asked();
+      if (due && faults_.clean()) checkpoint();  // what is suspect is not worth going back to
+      stop_if_agreed();
     }
   }
   finish_epoch(number);
@@ -451,8 +458,8 @@ void Trainer::finish_epoch(std::int64_t number) {
   const LoadingMeter::Lap lap = since_epoch_.lap(feed_->loader().times(), feed_->transfer(), images_);
   std::string costs;
   for (const auto& [stage, milliseconds] : lap.stages) costs += fmt::format("{:.3f} ms to {}, ", milliseconds, stage);
-  core::log_info("epoch {}: {:.0f} images/s; an image takes {}waiting for data {:.1f} % of the time", number + 1, lap.images_per_second,
-                 costs, 100 * lap.waiting);
+  core::log_info("epoch {}: {:.0f} images/s; an image takes {}waiting for data {:.1f} % of the time", number + 1,
+                 lap.images_per_second * ranks_.size(), costs, 100 * lap.waiting);
   if (knn_ && knn_->usable() && ((number + 1) % options_.knn_every == 0 || last)) {
     const double begin = core::monotonic_seconds();
     const auto result =
@@ -461,18 +468,19 @@ void Trainer::finish_epoch(std::int64_t number) {
     line["knn"] = result.accuracy;
     line["effective_rank"] = result.effective_rank;
     line["feature_spread"] = result.spread;
-    note_stage("online kNN", number + 1, begin);
+    journal_.stage("online kNN", number + 1, begin);
     core::log_info("epoch {}/{}: loss {:.4f}, online kNN {:.1f} %, effective rank {:.1f}", number + 1, options_.epochs,
                    line.value("loss", 0.0), 100 * result.accuracy, result.effective_rank);
   } else {
     core::log_info("epoch {}/{}: loss {:.4f}", number + 1, options_.epochs, line.value("loss", 0.0));
   }
-  metrics_->write(line);
-  timings_->write({{"type", "epoch"}, {"epoch", number + 1}, {"seconds", seconds_before_ + core::monotonic_seconds() - started_}});
-  const bool due = checkpoint_is_due() || (options_.checkpoint_epochs > 0 && (number + 1) % options_.checkpoint_epochs == 0) ||
+  journal_.metric(line);
+  journal_.timing({{"type", "epoch"}, {"epoch", number + 1}, {"seconds", journal_.seconds()}});
+  agreed_ = agree(0);
+  const bool due = agreed_.checkpoint_due || (options_.checkpoint_epochs > 0 && (number + 1) % options_.checkpoint_epochs == 0) ||
                    checkpoints_.worth_keeping(number + 1, knn_here_);
-  if (!last && due && non_finite_ == 0) checkpoint();
-  if (!last) stop_if_asked();
+  if (!last && due && faults_.clean()) checkpoint();
+  if (!last) stop_if_agreed();
 }
 
 /// The record of the run: what was done, which files tell of it, which items were bad.
@@ -490,16 +498,18 @@ json Trainer::training_facts() const {
                 {"files", {{"metrics", file("metrics.jsonl")}}}};
   if (fs::exists(folder_ / "views.png")) facts["files"]["views"] = file("views.png");
   json bad = json::array();
-  for (const auto& item : feed_->loader().bad_items()) bad.push_back({{"name", item.name}, {"reason", item.reason}});
+  for (const auto& item : bad_) bad.push_back({{"name", item.name}, {"reason", item.reason}});
   if (!bad.empty()) facts["bad_items"] = std::move(bad);
   if (lengths_.size() > 1) facts["lengths"] = lengths_;
   if (run_.provenance) {  // what differs between two runs of the same command
-    facts["seconds"] = seconds_before_ + core::monotonic_seconds() - started_;
+    facts["seconds"] = journal_.seconds();
+    if (!ranks_.alone()) facts["ranks"] = ranks_.size();
     facts["files"]["timings"] = file("timings.jsonl");
   }
   return facts;
 }
 
+/// On the first rank, whose files they are; the others' is empty.
 manifest::Model Trainer::export_model() {
   manifest::Model model;
   const auto network = method_.backbone();
@@ -514,51 +524,67 @@ manifest::Model Trainer::export_model() {
   model.feature_dim = network->feature_dim();
   model.config = run_.config;
   for (const auto& [name, head] : method_.heads()) model.heads[name] = save_head(folder_, name, *head);
-  metrics_->sync();
-  timings_->sync();
+  journal_.sync();
   model.training = training_facts();
   model.dataset = run_.dataset;
   return model;
 }
 
 manifest::Model Trainer::train() {
-  restore(checkpoints_.newest());
+  restore(ranks_.first() ? checkpoints_.newest() : std::nullopt);
   core::log_info("{}: {} images, {} epochs of {} steps, batch {}{}, learning rate {:.4g} ({} x {} / {}), {}", run_.method, set_.samples(),
                  options_.epochs, progress_.steps_per_epoch, options_.batch,
                  options_.accumulate > 1 ? fmt::format(" x {}", options_.accumulate) : "", peak_lr_, options_.lr,
                  options_.batch * options_.accumulate, std::max<std::int64_t>(options_.lr_batch, 1), options_.device);
-  bar_ = std::make_unique<core::Progress>(run_.method, progress_.total_steps, "steps");
-  bar_->advance(progress_.step);
+  journal_.start_bar(run_.method, progress_.total_steps, progress_.step);
   while (progress_.step < progress_.total_steps) epoch(progress_.epoch());
-  bar_->finish();
-  if (const auto bad = feed_->loader().bad_items(); !bad.empty())
-    core::log_warning("{} of {} images cannot be used and were left out; {} lists them under training/bad_items", bad.size(),
-                      set_.samples(), (folder_ / "model.json").string());
+  journal_.finish_bar();
   checkpoint();  // what is exported can be written again from here
-  return export_model();
+  if (!bad_.empty() && ranks_.first())
+    core::log_warning("{} of {} images cannot be used and were left out; {} lists them under training/bad_items", bad_.size(),
+                      set_.samples(), (folder_ / "model.json").string());
+  return ranks_.first() ? export_model() : manifest::Model();
+}
+
+/// What the folder's run left when it had ended, if it is as long as this one is to be.
+std::optional<manifest::Model> finished_run(const Run& run) {
+  const fs::path finished = run.folder / "model.json";
+  if (!fs::exists(finished)) return std::nullopt;
+  try {
+    auto model = manifest::read<manifest::Model>(finished.string());
+    const auto as_long = [&](const char* option) { return model.config.value(option, json()) == run.config.value(option, json()); };
+    if (model.config.is_object() && !(as_long("epochs") && as_long("max-steps"))) return std::nullopt;
+    manifest::checked_payload(model.weights, "weights file", finished.string());
+    core::log_info("{}: finished already", finished.string());
+    return model;
+  } catch (const core::Error& error) {
+    core::log_warning("the run is finished, but what it left is damaged ({}); it is written again from the last checkpoint", error.what());
+    return std::nullopt;
+  }
+}
+
+/// All ranks must have been started alike.
+void compare_options(const Run& run) {
+  const json first = json::parse(run.ranks.broadcast(run.identity.dump()));
+  if (first != run.identity)
+    core::fail(core::Exit::usage, "rank {} was started with other options than rank 0, or on other data: {}", run.ranks.rank(),
+               difference(first, run.identity));
 }
 
 }  // namespace
 
 manifest::Model pretrain(Run& run) {
   core::catch_stop_signals();
-  RunFolder folder(run.folder, run.identity, run.may_change);
-  if (const fs::path finished = folder.path() / "model.json"; fs::exists(finished)) {
-    try {
-      auto model = manifest::read<manifest::Model>(finished.string());
-      const auto as_long = [&](const char* option) { return model.config.value(option, json()) == run.config.value(option, json()); };
-      if (!model.config.is_object() || (as_long("epochs") && as_long("max-steps"))) {
-        manifest::checked_payload(model.weights, "weights file", finished.string());
-        core::log_info("{}: finished already", finished.string());
-        return model;
-      }
-    } catch (const core::Error& error) {
-      core::log_warning("the run is finished, but what it left is damaged ({}); it is written again from the last checkpoint",
-                        error.what());
-    }
+  compare_options(run);
+  std::optional<RunFolder> folder;  // the first rank's alone
+  std::optional<manifest::Model> finished;
+  if (run.ranks.first()) {
+    folder.emplace(run.folder, run.identity, run.may_change);
+    finished = finished_run(run);
   }
-  Trainer trainer(run, folder);
-  folder.claim();
+  if (run.ranks.broadcast(finished ? "finished" : "") == "finished") return finished.value_or(manifest::Model());
+  Trainer trainer(run);
+  if (folder) folder->claim();
   return trainer.train();
 }
 

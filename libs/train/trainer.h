@@ -3,6 +3,7 @@
 
 #include "core/options.h"
 #include "data/loader.h"
+#include "dist/ranks.h"
 #include "manifest/manifest.h"
 #include "train/method.h"
 #include "train/optimizer.h"
@@ -15,7 +16,7 @@ struct TrainOptions {
   // Budget
   std::int64_t epochs = 200;
   std::int64_t max_steps = 0;  ///< 0: all epochs
-  std::int64_t batch = 256;
+  std::int64_t batch = 256;     ///< images, of all ranks together
   std::int64_t accumulate = 1;  ///< batches per update
   std::uint64_t seed = 0;
   std::string split = "train";
@@ -70,7 +71,8 @@ struct Run {
   nlohmann::json config;                ///< resolved options, all of them
   nlohmann::json identity;              ///< those that change the result
   std::vector<std::string> may_change;  ///< "--workers" ...: options that do not, so that they may differ when the run goes on
-  std::filesystem::path folder;         ///< the run's own folder
+  std::filesystem::path folder;         ///< the run's own folder, absolute; of several ranks the first one's alone
+  dist::Ranks ranks;                    ///< that train together, each on its part of every batch
   bool provenance = true;               ///< seconds and timings in the manifest
   std::int64_t stop_after_step = 0;     ///< > 0: stop with a checkpoint after this update, as a signal would
 

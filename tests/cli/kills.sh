@@ -5,19 +5,15 @@
 KILLS=${KILLS:-1} RANDOM=${SEED:-$$}
 echo "SEED=${SEED:-$$}"
 options="--checkpoint-steps 2 --keep-best --workers 2 --threads 1 --log-every 1 --knn-every 1 --knn-bank 128 --knn-queries 64"
-ssl-data fashion-mnist -o data.json >/dev/null 2>&1
-ssl-data split --count 512 --name part -o part.json data.json >/dev/null 2>&1
-tiny_run simclr part.json teacher --split part --images 0 --epochs 1 >/dev/null 2>err || { cat err; fail "no teacher"; }
-ssl-plan batches --by random --batch 64 --no-provenance -o plan.json <(ssl-embed --split part --quiet -o features teacher/model.json) \
-  >/dev/null 2>err || { cat err; fail "no plan"; }
+prepare_subjects
 
-# subject METHOD [options]: one line of all runs of it
+# subject NAME METHOD [options]: one line of all runs of it
 kills=0
 subject() {
-  local name=$1 done=0 attempts=0 seconds begin status
-  shift
+  local name=$1 method=$2 done=0 attempts=0 seconds begin status
+  shift 2
   # shellcheck disable=SC2206,SC2086
-  local arguments=($options --split part --images 0 "$@")
+  local arguments=($options "$@")
   begin=$EPOCHREALTIME
   tiny_run "$method" part.json "$name-whole" "${arguments[@]}" >"$name-whole.json" 2>err || { tail -n 3 err; fail "$name does not run"; return; }
   seconds=$(python3 -c "print($EPOCHREALTIME - $begin)")
@@ -47,15 +43,9 @@ compare() {
   [ -z "$(find "$1" -name '*selfsight-tmp*' -o -name 'damaged-*')" ] && pass || fail "$1: temporaries or damaged checkpoints"
 }
 
-for method in $(ssl-pretrain --list=json | python3 -c "import json, sys; print(*(m['name'] for m in json.load(sys.stdin) if m['kind'] == 'method'))"); do
-  case $method in
-    bingo) subject bingo --teacher teacher/model.json --queue 128 ;;
-    g-simclr) subject g-simclr --plan plan.json ;;
-    moco | hsa | interclr) subject "$method" --queue 128 ;;
-    mae) subject mae --arch vit-tiny --depth 2 --vit-dim 48 --vit-heads 3 --patch 7 ;;
-    *) subject "$method" ;;
-  esac
-done
-method=simclr subject hallucinator --with hallucinator
+while read -r line; do
+  # shellcheck disable=SC2086
+  subject $line
+done < <(all_subjects)
 echo "$kills kills"
 finish

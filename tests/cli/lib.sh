@@ -83,3 +83,27 @@ start_tiny_run() {
   # shellcheck disable=SC2086
   ssl-pretrain "$method" $tiny_options -o "$folder" "$@" "$data" >/dev/null 2>err &
 }
+
+# prepare_subjects: data.json, its part.json (512 images), and what some methods need: a teacher, a plan of batches
+prepare_subjects() {
+  ssl-data fashion-mnist -o data.json >/dev/null 2>&1
+  ssl-data split --count 512 --name part -o part.json data.json >/dev/null 2>&1
+  tiny_run simclr part.json teacher --split part --images 0 --epochs 1 >/dev/null 2>err || { cat err; fail "no teacher"; }
+  ssl-plan batches --by random --batch 64 --no-provenance -o plan.json <(ssl-embed --split part --quiet -o features teacher/model.json) \
+    >/dev/null 2>err || { cat err; fail "no plan"; }
+}
+# all_subjects: every method, and the modifier around SimCLR: NAME METHOD OPTIONS..., a line each, for runs on the split 'part'
+all_subjects() {
+  local method options
+  for method in $(ssl-pretrain --list=json | python3 -c "import json, sys; print(*(m['name'] for m in json.load(sys.stdin) if m['kind'] == 'method'))"); do
+    case $method in
+      bingo) options="--teacher teacher/model.json --queue 128" ;;
+      g-simclr) options="--plan plan.json" ;;
+      moco | hsa | interclr) options="--queue 128" ;;
+      mae) options="--arch vit-tiny --depth 2 --vit-dim 48 --vit-heads 3 --patch 7" ;;
+      *) options="" ;;
+    esac
+    echo "$method $method --split part --images 0 $options"
+  done
+  echo "hallucinator simclr --split part --images 0 --with hallucinator"
+}

@@ -6,6 +6,8 @@
 #include "train/trainer.h"
 #include "unit/support.h"
 
+#include <mutex>
+
 namespace selfsight::test {
 
 inline manifest::Dataset fashion_mnist() {
@@ -121,7 +123,9 @@ struct Built {
   std::int64_t batch = 8;
 
   /// `options` on top of tiny ones that every method understands in part.
-  Built(const std::string& name, const nlohmann::json& values, const std::vector<std::string>& modifiers = {}) {
+  Built(const std::string& name, const nlohmann::json& values, const std::vector<std::string>& modifiers = {}, const dist::Ranks& ranks = {}) {
+    static std::mutex one_at_a_time;  // ranks that are threads share torch's generator
+    const std::lock_guard lock(one_at_a_time);
     train::Run run;
     train::choose_method(run, name, modifiers);
     method = run.network;
@@ -138,8 +142,10 @@ struct Built {
     setup.planned = true;
     setup.steps_per_epoch = 10;
     setup.epochs = 10;
+    setup.ranks = ranks;
     torch::manual_seed(1);
     method->build(setup);
+    dist::join_all(*method, ranks);
     method->train();
   }
   train::Outcome step(const std::vector<torch::Tensor>& x) {

@@ -84,7 +84,7 @@ TEST_CASE("NT-Xent: closed form and symmetries") {
   CHECK(nn::nt_xent(3 * a, b, 0.3).item<double>() == doctest::Approx(loss).epsilon(1e-12));
 }
 
-TEST_CASE("NT-Xent: value of a naive loop, gradient by differences, also in parts of a batch") {
+TEST_CASE("NT-Xent: value of a naive loop, gradient by differences") {
   torch::manual_seed(13);
   constexpr std::int64_t n = 6, d = 4;
   constexpr double tau = 0.5;
@@ -107,15 +107,6 @@ TEST_CASE("NT-Xent: value of a naive loop, gradient by differences, also in part
   const torch::Tensor g1 = z1.grad().clone(), g2 = z2.grad().clone();
   CHECK(largest_difference(g1, numeric_gradient(z1, naive)) < 1e-8);
   CHECK(largest_difference(g2, numeric_gradient(z2, naive)) < 1e-8);
-
-  // Two "ranks" with a third and two thirds of the rows, weighted by their rows: the same value and gradient.
-  z1.mutable_grad() = z2.mutable_grad() = torch::Tensor();
-  const torch::Tensor parts = nn::nt_xent(z1.slice(0, 0, 2), z2.slice(0, 0, 2), z1, z2, 0, tau) / 3 +
-                              nn::nt_xent(z1.slice(0, 2), z2.slice(0, 2), z1, z2, 2, tau) * 2 / 3;
-  parts.backward();
-  CHECK(parts.item<double>() == doctest::Approx(loss.item<double>()).epsilon(1e-12));
-  CHECK(largest_difference(z1.grad(), g1) < 1e-12);
-  CHECK(largest_difference(z2.grad(), g2) < 1e-12);
 }
 
 TEST_CASE("losses stay in float32 under bf16 autocast") {

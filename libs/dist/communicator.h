@@ -1,0 +1,23 @@
+// What Ranks is made of: LibTorch's process group. Only the sources of this folder, and tests that make ranks of threads, include it.
+#pragma once
+
+#include "dist/ranks.h"
+
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
+#include <torch/csrc/distributed/c10d/Store.hpp>
+
+namespace selfsight::dist {
+
+class Communicator {
+ public:
+  explicit Communicator(c10::intrusive_ptr<c10d::ProcessGroup> group) : group_(std::move(group)) {}
+  [[nodiscard]] const c10::intrusive_ptr<c10d::ProcessGroup>& group() const { return group_; }
+
+ private:
+  c10::intrusive_ptr<c10d::ProcessGroup> group_;
+};
+
+/// Gloo among `size` ranks that meet at `store`; `address`: this host's, as the others reach it ("" leaves the choice to Gloo).
+std::shared_ptr<Communicator> gloo(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size, const std::string& address);
+
+}  // namespace selfsight::dist

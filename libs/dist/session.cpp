@@ -1,0 +1,351 @@
+#include "dist/session.h"
+
+#include "core/error.h"
+#include "core/log.h"
+#include "core/progress.h"
+#include "core/threads.h"
+#include "dist/communicator.h"
+#include "dist/host.h"
+
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include <unistd.h>
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+namespace selfsight::dist {
+
+namespace {
+
+using StorePtr = c10::intrusive_ptr<c10d::Store>;
+using namespace std::chrono_literals;
+
+std::chrono::milliseconds milliseconds(double seconds) { return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)); }
+
+std::string key(const char* what, int rank) { return fmt::format("{}/{}", what, rank); }
+
+std::string text_at(c10d::Store& store, const std::string& name) {
+  const auto bytes = store.get(name);
+  return {bytes.begin(), bytes.end()};
+}
+
+void put(c10d::Store& store, const std::string& name, const std::string& text) {
+  store.set(name, std::vector<std::uint8_t>(text.begin(), text.end()));
+}
+
+/// Whether an error that came out of a computation is the communication's.
+bool is_lost_contact(const std::exception& error) {
+  if (dynamic_cast<const LostContact*>(&error) != nullptr) return true;
+  const std::string text = error.what();  // in a backward pass the Reducer waits, and Gloo's errors have no type of their own
+  return text.find("gloo/") != std::string::npos || text.find("Gloo") != std::string::npos || text.find("NCCL") != std::string::npos;
+}
+
+/// Two warnings of the Reducer that are no news: that parameters without gradients are looked for (any method may have some), and that the
+/// strides of 1 x 1 filters can be written in two ways.
+class Warnings : public c10::WarningHandler {
+ public:
+  void process(const c10::Warning& warning) override {
+    if (warning.msg().find("find_unused_parameters") != std::string::npos || warning.msg().find("Grad strides") != std::string::npos) return;
+    core::log_warning("{}", warning.msg());
+  }
+};
+
+StorePtr open_store(const Launch& launch, bool server, double seconds) {
+  c10d::TCPStoreOptions options;
+  options.port = static_cast<std::uint16_t>(launch.port);
+  options.isServer = server;
+  options.waitWorkers = false;  // who is missing is found out below, by name
+  options.timeout = milliseconds(seconds);
+  return c10::make_intrusive<c10d::PrefixStore>("selfsight/" + launch.attempt, c10::make_intrusive<c10d::TCPStore>(launch.address, options));
+}
+
+}  // namespace
+
+void SessionOptions::describe(core::Options& o) {
+  o.group("Several processes");
+  o.add("meeting-time", &meeting, "seconds that the processes of one run (srun, mpirun, torchrun) wait for each other at its start")
+      .range(1, 1e6)
+      .runtime();
+  o.add("silence-time", &silence, "seconds after which a process that is not heard of is gone, and the others end with its name")
+      .range(2, 1e6)
+      .runtime();
+}
+
+/// Everything that goes through the store: the meeting, the signs of life, the verdict, the parting.
+class Session::Watch {
+ public:
+  Watch(const Launch& launch, const SessionOptions& options);
+  ~Watch();
+
+  [[nodiscard]] const StorePtr& store() const { return store_; }
+  [[nodiscard]] const std::string& address() const { return address_; }
+  /// Ranks that may use the same processors as this one, itself included.
+  [[nodiscard]] int sharers() const;
+  void begin();
+  /// Ends this rank, and with it the others.
+  void end(const std::string& reason);
+  /// Which rank is at fault, as soon as it is known.
+  std::optional<std::string> verdict();
+  /// At an end that was not agreed on: the first rank stays until the others know why, for their store goes with it.
+  void linger();
+  void part();
+
+ private:
+  void meet();
+  void give_signs();
+  void judge();
+  void look_at_others(c10d::Store& store);
+  [[nodiscard]] std::string name(int rank) const {
+    const auto& host = hosts_[static_cast<std::size_t>(rank)];
+    return fmt::format("rank {} (process {} on {})", rank, host.process, host.name);
+  }
+  void decide(const std::string& reason);
+  /// Tells the others what has happened; of several reasons the first one stands.
+  void announce(c10d::Store& store, const std::string& reason);
+
+  Launch launch_;
+  SessionOptions options_;
+  StorePtr store_;
+  std::string address_;
+  std::vector<Host> hosts_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::string verdict_;
+  bool parting_ = false, over_ = false;
+  std::atomic<double> heard_ = 0;  ///< when the store answered last
+  std::vector<std::pair<std::string, double>> signs_;
+  std::jthread giver_, judge_;
+};
+
+Session::Watch::Watch(const Launch& launch, const SessionOptions& options)
+    : launch_(launch), options_(options), signs_(static_cast<std::size_t>(launch.size)) {
+  meet();
+}
+
+void Session::Watch::meet() {
+  const double begin = core::monotonic_seconds();
+  const std::string place = fmt::format("{}:{}", launch_.address, launch_.port);
+  const bool keeper = launch_.rank == 0 && !launch_.agent;
+  try {
+    store_ = open_store(launch_, keeper, options_.meeting);
+  } catch (const std::exception& error) {
+    if (keeper)
+      core::fail(core::Exit::io, "rank 0: the port of {} cannot be opened (is another job at work there? MASTER_PORT names another): {}", place,
+                 error.what());
+    core::fail(core::Exit::io, "rank {}: rank 0 was not to be found at {} within {} seconds (MASTER_ADDR and MASTER_PORT say where): {}",
+               launch_.rank, place, options_.meeting, error.what());
+  }
+  address_ = address_towards(launch_.address, launch_.port);
+  put(*store_, key("here", launch_.rank), to_text(this_host()));
+  std::vector<int> missing;
+  for (int rank = 0; rank < launch_.size; ++rank) missing.push_back(rank);
+  while (!missing.empty()) {
+    std::erase_if(missing, [&](int rank) { return store_->check({key("here", rank)}); });
+    if (missing.empty()) break;
+    if (core::monotonic_seconds() - begin > options_.meeting)
+      core::fail(core::Exit::io, "rank {}: of {} ranks these did not come to {} within {} seconds: {}", launch_.rank, launch_.size, place,
+                 options_.meeting, fmt::join(missing, ", "));
+    std::this_thread::sleep_for(20ms);
+  }
+  for (int rank = 0; rank < launch_.size; ++rank) hosts_.push_back(host_from(text_at(*store_, key("here", rank))));
+}
+
+int Session::Watch::sharers() const {
+  const Host& own = hosts_[static_cast<std::size_t>(launch_.rank)];
+  return static_cast<int>(
+      std::count_if(hosts_.begin(), hosts_.end(), [&](const Host& other) { return other.place == own.place && other.processors == own.processors; }));
+}
+
+void Session::Watch::begin() {
+  heard_ = core::monotonic_seconds();
+  for (auto& sign : signs_) sign.second = heard_;
+  giver_ = std::jthread([this] { give_signs(); });
+  judge_ = std::jthread([this] { judge(); });
+}
+
+void Session::Watch::decide(const std::string& reason) {
+  const std::lock_guard lock(mutex_);
+  if (verdict_.empty() && !parting_) verdict_ = reason;
+  changed_.notify_all();
+}
+
+/// Talks to the store, which may take as long as the network likes; how long it has taken is the other thread's concern.
+void Session::Watch::give_signs() {
+  StorePtr store;
+  for (std::int64_t count = 0;; ++count) {
+    {
+      std::unique_lock lock(mutex_);
+      if (changed_.wait_for(lock, 1s, [&] { return over_; })) return;
+    }
+    // A keeper on this host that is gone need not be waited for.
+    if (launch_.rank != 0 && !launch_.agent && is_gone(hosts_[0])) decide(name(0) + " is gone");
+    try {
+      if (!store) store = open_store(launch_, /*server=*/false, options_.silence);
+      put(*store, key("sign", launch_.rank), std::to_string(count));
+      if (store->check({"end"})) decide(text_at(*store, "end"));
+      look_at_others(*store);
+      heard_ = core::monotonic_seconds();
+    } catch (const std::exception&) {
+      store.reset();
+    }
+  }
+}
+
+void Session::Watch::look_at_others(c10d::Store& store) {
+  const double now = core::monotonic_seconds();
+  for (int rank = 0; rank < launch_.size; ++rank) {
+    if (rank == launch_.rank || store.check({key("left", rank)})) continue;
+    // Every rank sees what has become of the processes on its own host; the first one listens to all.
+    if (is_gone(hosts_[static_cast<std::size_t>(rank)])) announce(store, name(rank) + " is gone");
+    if (launch_.rank != 0) continue;
+    auto& [sign, when] = signs_[static_cast<std::size_t>(rank)];
+    const std::string fresh = store.check({key("sign", rank)}) ? text_at(store, key("sign", rank)) : "";
+    if (fresh != sign) sign = fresh, when = now;
+    if (now - when > options_.silence) announce(store, fmt::format("{} has not been heard of for {:.0f} seconds", name(rank), now - when));
+  }
+}
+
+void Session::Watch::announce(c10d::Store& store, const std::string& reason) {
+  try {
+    const std::vector<std::uint8_t> text(reason.begin(), reason.end());
+    const auto first = store.compareSet("end", {}, text);
+    decide({first.begin(), first.end()});
+  } catch (const std::exception&) {
+    decide(reason);
+  }
+}
+
+void Session::Watch::judge() {
+  std::unique_lock lock(mutex_);
+  while (!over_) {
+    changed_.wait_for(lock, 500ms);
+    if (over_ || parting_) continue;
+    if (const double quiet = core::monotonic_seconds() - heard_; verdict_.empty() && quiet > options_.silence) {
+      verdict_ = launch_.rank == 0 ? fmt::format("the store of the ranks has not answered for {:.0f} seconds", quiet)
+                                   : fmt::format("{} cannot be reached for {:.0f} seconds", name(0), quiet);
+      changed_.notify_all();
+    }
+    if (verdict_.empty()) continue;
+    // The program ends by itself, by the error that breaks off what the ranks do together. Where it does not come (a cut link says
+    // nothing) it would wait for half an hour: whatever is written is written whole or not at all, so the process can just end.
+    if (changed_.wait_for(lock, 3s, [&] { return over_; })) return;
+    core::log_line(core::Level::error, verdict_ + "; the same command goes on from the last checkpoint");
+    ::_exit(static_cast<int>(core::Exit::io));
+  }
+}
+
+std::optional<std::string> Session::Watch::verdict() {
+  // This rank may be the first to notice, and who is gone is only known when its signs have been missing for long enough.
+  constexpr double margin = 4;
+  std::unique_lock lock(mutex_);
+  if (!changed_.wait_for(lock, milliseconds(options_.silence + margin), [&] { return !verdict_.empty(); })) return std::nullopt;
+  over_ = true;  // this thread takes it from here
+  changed_.notify_all();
+  return verdict_;
+}
+
+void Session::Watch::end(const std::string& reason) {
+  {
+    const std::lock_guard lock(mutex_);
+    over_ = true;  // it ends by itself
+  }
+  announce(*store_, reason);
+  linger();
+}
+
+void Session::Watch::linger() {
+  constexpr double longest = 5;
+  try {
+    put(*store_, key("left", launch_.rank), "");
+    const double begin = core::monotonic_seconds();
+    for (int rank = 1; launch_.rank == 0 && rank < launch_.size; ++rank)
+      while (!store_->check({key("left", rank)}) && !is_gone(hosts_[static_cast<std::size_t>(rank)]) && core::monotonic_seconds() - begin < longest)
+        std::this_thread::sleep_for(10ms);
+  } catch (const std::exception&) {
+    // The store is gone, and with it whoever could have asked.
+  }
+}
+
+/// The ranks go together: the store goes with the first of them, and a connection that ends is a dead rank to the others.
+void Session::Watch::part() {
+  {
+    const std::lock_guard lock(mutex_);
+    parting_ = true;
+  }
+  const auto all_there = [&](const char* what, int from) {
+    const double begin = core::monotonic_seconds();
+    for (int rank = from; rank < launch_.size; ++rank)
+      while (!store_->check({key(what, rank)}) && core::monotonic_seconds() - begin < options_.meeting) std::this_thread::sleep_for(5ms);
+  };
+  try {
+    put(*store_, key("left", launch_.rank), "");
+    if (launch_.rank == 0) {
+      all_there("left", 1);
+      put(*store_, "all-left", "");
+      all_there("gone", 1);
+    } else {
+      store_->wait({"all-left"}, milliseconds(options_.meeting));
+      put(*store_, key("gone", launch_.rank), "");
+    }
+  } catch (const std::exception& error) {
+    core::log_warning("the ranks did not part in good order: {}", error.what());  // their work is done
+  }
+}
+
+Session::Watch::~Watch() {
+  {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+  }
+  changed_.notify_all();
+}
+
+Session::Session(const SessionOptions& options) : launch_(detect_launch()) {
+  if (launch_.alone()) return;
+  core::set_log_tool(fmt::format("{}[{}]", core::log_tool(), launch_.rank));
+  if (launch_.rank > 0) core::set_log_level(core::Level::warning);
+  watch_ = std::make_unique<Watch>(launch_, options);
+  core::share_processors(watch_->sharers());
+  watch_->begin();
+  try {
+    ranks_ = Ranks(gloo(watch_->store(), launch_.rank, launch_.size, watch_->address()));
+  } catch (const std::exception& error) {
+    const auto verdict = watch_->verdict();
+    core::fail(core::Exit::io, "rank {}: {}", launch_.rank, verdict.value_or(fmt::format("cannot reach the others: {}", error.what())));
+  }
+  static Warnings warnings;
+  c10::WarningUtils::set_warning_handler(&warnings);
+  core::log_info("{} ranks, started by {}; they met at {}:{}", launch_.size, launch_.launcher, launch_.address, launch_.port);
+}
+
+Session::~Session() = default;
+
+void Session::run(const std::function<void()>& work) {
+  if (launch_.alone()) return work();
+  try {
+    work();
+  } catch (const core::Error& error) {
+    if (error.exit() == core::Exit::interrupted)
+      watch_->part();
+    else
+      watch_->end(fmt::format("rank {} ended: {}", launch_.rank, error.what()));
+    throw;
+  } catch (const std::exception& error) {
+    if (!is_lost_contact(error)) {
+      watch_->end(fmt::format("rank {} ended: {}", launch_.rank, error.what()));
+      throw;
+    }
+    const auto verdict = watch_->verdict();
+    watch_->linger();
+    core::fail(core::Exit::io, "{}; the same command goes on from the last checkpoint",
+               verdict.value_or(fmt::format("rank {} lost contact: {}", launch_.rank, error.what())));
+  }
+  watch_->part();
+}
+
+}  // namespace selfsight::dist
