@@ -4,6 +4,7 @@
 #include "core/tool.h"
 #include "dist/session.h"
 #include "manifest/manifest.h"
+#include "train/method_list.h"
 #include "train/trainer.h"
 #include "train/versions.h"
 
@@ -53,45 +54,6 @@ struct ToolOptions {
   }
 };
 
-/// What each method and modifier says of itself.
-json entries() {
-  json rows = json::array();
-  const auto add = [&](const std::string& name, const auto& entry, const char* kind) {
-    rows.push_back({{"name", name},
-                    {"kind", kind},
-                    {"title", entry.title},
-                    {"summary", entry.summary},
-                    {"needs", entry.needs},
-                    {"cost", entry.cost},
-                    {"paper", entry.paper}});
-  };
-  for (const auto& name : train::MethodRegistry::instance().names()) {
-    const auto& entry = train::MethodRegistry::instance().find(name, "method");
-    add(name, entry, "method");
-    for (const auto& [profile, values] : entry.profiles) rows.back()["profiles"].push_back(profile);
-  }
-  for (const auto& name : train::ModifierRegistry::instance().names())
-    add(name, train::ModifierRegistry::instance().find(name, "modifier"), "modifier");
-  return rows;
-}
-
-/// The page of methods: "text", "json", or "markdown" as the README has it.
-void list_methods(const std::string& format) {
-  const json rows = entries();
-  if (format == "json") return fmt::print("{}\n", rows.dump(2));
-  if (format == "markdown") fmt::print("| name | method | needs | a step next to SimCLR's |\n|---|---|---|---|\n");
-  for (const auto& row : rows) {
-    const auto text = [&](const char* field) { return row.at(field).get<std::string>(); };
-    const std::string name = row.at("kind") == "modifier" ? "--with " + text("name") : text("name");
-    if (format == "markdown") {
-      fmt::print("| `{}` | {}: {} {} | {} | {} |\n", name, text("title"), text("summary"), text("paper"), text("needs"), text("cost"));
-    } else {
-      const std::string cost = text("cost").empty() ? "" : fmt::format("\n{:<12} a step next to SimCLR's: {}", "", text("cost"));
-      fmt::print("{:<12} {}\n{:<12} needs: {}{}\n{:<12} {}\n", name, text("summary"), "", text("needs"), cost, "", text("paper"));
-    }
-  }
-}
-
 /// The data set's manifest, which of several ranks the first one reads: a pipe has one end.
 manifest::Document input_of_all(core::CommandLine& cli, const dist::Ranks& ranks) {
   manifest::Document input;
@@ -126,7 +88,7 @@ void pretrain(core::CommandLine& cli) {
   std::string name = cli.take_word();
   for (const auto& argument : cli.argv())
     if (argument == "--list" || argument == "--list=json" || argument == "--list=markdown")
-      return list_methods(argument == "--list" ? "text" : argument.substr(7));
+      return fmt::print("{}", train::list_methods(argument == "--list" ? "text" : argument.substr(7)));
   if (name.empty()) {
     cli.info().purpose +=
         " METHOD is one of: " + fmt::format("{}", fmt::join(train::MethodRegistry::instance().names(), ", ")) + " (--list tells of each).";

@@ -8,12 +8,12 @@ namespace selfsight::dist {
 
 struct Launch {
   int rank = 0, size = 1;
-  int local_rank = 0;     ///< among those of this host
-  std::string address;    ///< host of rank 0; "" when size is 1
-  int port = 0;           ///< where the ranks meet there
-  bool agent = false;     ///< the launcher keeps the meeting place (torchrun), not rank 0
-  std::string attempt;    ///< sets a start apart from the ones before at the same place
-  std::string launcher;   ///< "torchrun", "mpirun", "Slurm"; "" when size is 1
+  int local_rank = 0;    ///< among those of this host
+  std::string address;   ///< host of rank 0; "" when size is 1
+  int port = 0;          ///< where the ranks meet there
+  bool agent = false;    ///< the launcher keeps the meeting place (torchrun), not rank 0
+  std::string attempt;   ///< sets a start apart from the ones before at the same place
+  std::string launcher;  ///< "torchrun", "mpirun", "Slurm"; "" when size is 1
   [[nodiscard]] bool alone() const { return size == 1; }
 };
 

@@ -107,7 +107,8 @@ torch::Tensor Ranks::gather_parts(const torch::Tensor& rows) const {
   padded.narrow(0, 0, rows.size(0)).copy_(rows);
   const auto all = gather(padded).chunk(size_);
   std::vector<torch::Tensor> parts;
-  for (std::size_t r = 0; r < all.size(); ++r) parts.push_back(all[r].narrow(0, 0, counts[static_cast<std::int64_t>(r)].item<std::int64_t>()));
+  for (std::size_t r = 0; r < all.size(); ++r)
+    parts.push_back(all[r].narrow(0, 0, counts[static_cast<std::int64_t>(r)].item<std::int64_t>()));
   return torch::cat(parts);
 }
 

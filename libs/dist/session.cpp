@@ -50,7 +50,8 @@ bool is_lost_contact(const std::exception& error) {
 class Warnings : public c10::WarningHandler {
  public:
   void process(const c10::Warning& warning) override {
-    if (warning.msg().find("find_unused_parameters") != std::string::npos || warning.msg().find("Grad strides") != std::string::npos) return;
+    if (warning.msg().find("find_unused_parameters") != std::string::npos || warning.msg().find("Grad strides") != std::string::npos)
+      return;
     core::log_warning("{}", warning.msg());
   }
 };
@@ -61,7 +62,8 @@ StorePtr open_store(const Launch& launch, bool server, double seconds) {
   options.isServer = server;
   options.waitWorkers = false;  // who is missing is found out below, by name
   options.timeout = milliseconds(seconds);
-  return c10::make_intrusive<c10d::PrefixStore>("selfsight/" + launch.attempt, c10::make_intrusive<c10d::TCPStore>(launch.address, options));
+  return c10::make_intrusive<c10d::PrefixStore>("selfsight/" + launch.attempt,
+                                                c10::make_intrusive<c10d::TCPStore>(launch.address, options));
 }
 
 }  // namespace
@@ -135,8 +137,8 @@ void Session::Watch::meet() {
     store_ = open_store(launch_, keeper, options_.meeting);
   } catch (const std::exception& error) {
     if (keeper)
-      core::fail(core::Exit::io, "rank 0: the port of {} cannot be opened (is another job at work there? MASTER_PORT names another): {}", place,
-                 error.what());
+      core::fail(core::Exit::io, "rank 0: the port of {} cannot be opened (is another job at work there? MASTER_PORT names another): {}",
+                 place, error.what());
     core::fail(core::Exit::io, "rank {}: rank 0 was not to be found at {} within {} seconds (MASTER_ADDR and MASTER_PORT say where): {}",
                launch_.rank, place, options_.meeting, error.what());
   }
@@ -157,8 +159,8 @@ void Session::Watch::meet() {
 
 int Session::Watch::sharers() const {
   const Host& own = hosts_[static_cast<std::size_t>(launch_.rank)];
-  return static_cast<int>(
-      std::count_if(hosts_.begin(), hosts_.end(), [&](const Host& other) { return other.place == own.place && other.processors == own.processors; }));
+  return static_cast<int>(std::count_if(hosts_.begin(), hosts_.end(),
+                                        [&](const Host& other) { return other.place == own.place && other.processors == own.processors; }));
 }
 
 void Session::Watch::begin() {
@@ -264,7 +266,8 @@ void Session::Watch::linger() {
     put(*store_, key("left", launch_.rank), "");
     const double begin = core::monotonic_seconds();
     for (int rank = 1; launch_.rank == 0 && rank < launch_.size; ++rank)
-      while (!store_->check({key("left", rank)}) && !is_gone(hosts_[static_cast<std::size_t>(rank)]) && core::monotonic_seconds() - begin < longest)
+      while (!store_->check({key("left", rank)}) && !is_gone(hosts_[static_cast<std::size_t>(rank)]) &&
+             core::monotonic_seconds() - begin < longest)
         std::this_thread::sleep_for(10ms);
   } catch (const std::exception&) {
     // The store is gone, and with it whoever could have asked.

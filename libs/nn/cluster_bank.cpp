@@ -119,7 +119,8 @@ torch::Tensor ClusterBank::draw_members(const torch::Tensor& labels) const {
   const torch::Tensor size = members.index_select(0, labels);
   if (size.numel() > 0 && size.min().item<std::int64_t>() == 0)
     core::fail(core::Exit::internal, "a cluster without members has none to draw");
-  const torch::Tensor place = (ranks_.own_rows(torch::rand({ranks_.whole(labels.size(0))}, torch::kFloat64)).to(labels.device()) * size).to(torch::kInt64);
+  const torch::Tensor place =
+      (ranks_.own_rows(torch::rand({ranks_.whole(labels.size(0))}, torch::kFloat64)).to(labels.device()) * size).to(torch::kInt64);
   return order.index_select(0, first.index_select(0, labels) + torch::minimum(place, size - 1));
 }
 

@@ -11,9 +11,7 @@ torch::nn::Conv2d keras_conv(std::int64_t in, std::int64_t out) {
   return conv;
 }
 
-BatchNorm keras_norm(std::int64_t channels) {
-  return BatchNorm(BatchNormOptions{.channels = channels, .eps = 1e-3, .momentum = 0.01});
-}
+BatchNorm keras_norm(std::int64_t channels) { return BatchNorm(BatchNormOptions{.channels = channels, .eps = 1e-3, .momentum = 0.01}); }
 
 ConvEncoder::ConvEncoder(BackboneOptions options) : Backbone(std::move(options)) {
   std::int64_t in = this->options().channels;

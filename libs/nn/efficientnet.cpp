@@ -14,9 +14,7 @@ struct Stage {
 constexpr std::array<Stage, 7> table = {
     {{1, 3, 1, 1, 16}, {2, 3, 2, 6, 24}, {2, 5, 2, 6, 40}, {3, 3, 2, 6, 80}, {3, 5, 1, 6, 112}, {4, 5, 2, 6, 192}, {1, 3, 1, 6, 320}}};
 
-BatchNorm norm(std::int64_t channels) {
-  return BatchNorm(BatchNormOptions{.channels = channels, .eps = 1e-3, .momentum = 0.01});
-}
+BatchNorm norm(std::int64_t channels) { return BatchNorm(BatchNormOptions{.channels = channels, .eps = 1e-3, .momentum = 0.01}); }
 
 std::string stage_name(std::size_t stage) { return "stage" + std::to_string(stage + 1); }
 

@@ -9,8 +9,8 @@ std::int64_t own_groups(std::int64_t groups, std::int64_t batch, const dist::Ran
     core::fail(core::Exit::usage, "{} {}: must divide the batch of {} into groups of at least 2", option, groups, batch);
   if (groups == 1) return 1;
   if (groups % ranks.size() != 0)
-    core::fail(core::Exit::usage, "{} {}: {} ranks cannot share them evenly; give a multiple of {}, or 1 for one group of all", option, groups,
-               ranks.size(), ranks.size());
+    core::fail(core::Exit::usage, "{} {}: {} ranks cannot share them evenly; give a multiple of {}, or 1 for one group of all", option,
+               groups, ranks.size(), ranks.size());
   return groups / ranks.size();
 }
 

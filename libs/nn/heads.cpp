@@ -51,8 +51,8 @@ Mlp::Mlp(const MlpOptions& options) : options_(options) {
         register_module(next(), torch::nn::Linear(torch::nn::LinearOptions(options.dims[i], options.dims[i + 1]).bias(bias))));
     norms_.push_back(nullptr);
     if (norm) {
-      norms_.back() = register_module(
-          next(), BatchNorm(BatchNormOptions{.channels = options.dims[i + 1], .affine = !last || options.last_affine}));
+      norms_.back() =
+          register_module(next(), BatchNorm(BatchNormOptions{.channels = options.dims[i + 1], .affine = !last || options.last_affine}));
       if (last && options.last_affine && !options.last_norm_bias) norms_.back()->bias.set_requires_grad(false);
     }
     ++child;  // the activation has a number, but nothing to save

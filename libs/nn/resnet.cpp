@@ -25,8 +25,7 @@ ResidualBlock::ResidualBlock(std::int64_t in, std::int64_t planes, std::int64_t 
     conv3 = register_module("conv3", conv(planes, out, 1, 1));
     bn3 = register_module("bn3", BatchNorm(out));
   }
-  if (stride != 1 || in != out)
-    downsample = register_module("downsample", torch::nn::Sequential(conv(in, out, 1, stride), BatchNorm(out)));
+  if (stride != 1 || in != out) downsample = register_module("downsample", torch::nn::Sequential(conv(in, out, 1, stride), BatchNorm(out)));
 }
 
 torch::Tensor ResidualBlock::forward(const torch::Tensor& x) {

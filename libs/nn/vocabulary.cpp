@@ -39,7 +39,8 @@ void Vocabulary::stage(const torch::Tensor& maps) {
     given = torch::avg_pool2d(given, {std::min<std::int64_t>(3, given.size(2)), std::min<std::int64_t>(3, given.size(3))}, /*stride=*/1);
   if (options_.word == "global") given = given.mean({2, 3}, /*keepdim=*/true);
   given = given.flatten(2);
-  const torch::Tensor place = ranks_.own_rows(torch::randint(given.size(2), {ranks_.whole(given.size(0)), 1, 1}, torch::kInt64)).to(given.device());
+  const torch::Tensor place =
+      ranks_.own_rows(torch::randint(given.size(2), {ranks_.whole(given.size(0)), 1, 1}, torch::kInt64)).to(given.device());
   ring_->stage(given.gather(2, place.expand({-1, given.size(1), 1})).squeeze(2).to(words().scalar_type()));
 }
 

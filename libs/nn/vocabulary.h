@@ -16,7 +16,8 @@ struct VocabularyOptions {
 };
 
 /// W (words x dim: raw feature vectors in a ring) and mu, the moving average of the squared distance from a place to its nearest word, as
-/// buffers, alike on all ranks. What a step brings is set aside, and enters at the commit: target and prediction of one step see the same W.
+/// buffers, alike on all ranks. What a step brings is set aside, and enters at the commit: target and prediction of one step see the same
+/// W.
 class Vocabulary : public torch::nn::Module, public dist::RankAware {
  public:
   /// W starts as max(0, normal noise). Error: usage for sizes below 1.

@@ -54,7 +54,7 @@ void Faults::note_checkpoint(std::int64_t step) {
 }
 
 nlohmann::json Faults::state() const {
-  return {{"loss_scale", scale_},    {"scale_age", scale_age_}, {"non_finite", in_a_row_},
+  return {{"loss_scale", scale_},  {"scale_age", scale_age_}, {"non_finite", in_a_row_},
           {"rollbacks", returns_}, {"fruitless", fruitless_}, {"fault_step", fault_step_}};
 }
 

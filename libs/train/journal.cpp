@@ -10,7 +10,8 @@ namespace fs = core::fs;
 using nlohmann::json;
 
 void Journal::open(const json* facts) {
-  if (facts != nullptr && !opened_) seconds_before_ = facts->at("seconds").get<double>();  // this process's own seconds count from its start
+  if (facts != nullptr && !opened_)
+    seconds_before_ = facts->at("seconds").get<double>();  // this process's own seconds count from its start
   opened_ = true;
   if (muted_) return;
   metrics_.reset();

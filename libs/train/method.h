@@ -63,8 +63,8 @@ struct Outcome {
 /// What a hook before an epoch can ask for.
 struct EpochContext {
   Progress progress;
-  /// Features of the whole training split by `network` in eval mode (evaluation view, the loader's full speed); shown as its own stage. Each
-  /// rank computes its share, and all get the whole.
+  /// Features of the whole training split by `network` in eval mode (evaluation view, the loader's full speed); shown as its own stage.
+  /// Each rank computes its share, and all get the whole.
   std::function<Embedded(nn::Backbone& network, const std::string& layer, const std::string& stage)> embed_all;
   /// Does other work of the hook (clustering, a search for neighbours) as a stage of its own in the record and the report.
   std::function<void(const std::string& stage, const std::function<void()>& work)> timed;

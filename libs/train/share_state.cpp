@@ -21,7 +21,8 @@ std::optional<CheckpointState> share_state(const std::optional<CheckpointState>&
   for (const auto& row : table.at("tensors")) {
     const std::string name = row.at(0);
     const auto type = static_cast<torch::ScalarType>(row.at(1).get<int>());
-    torch::Tensor tensor = ranks.first() ? state->tensors.at(name).contiguous() : torch::empty(row.at(2).get<std::vector<std::int64_t>>(), type);
+    torch::Tensor tensor =
+        ranks.first() ? state->tensors.at(name).contiguous() : torch::empty(row.at(2).get<std::vector<std::int64_t>>(), type);
     // Gloo takes no truth values: as the bytes that they are.
     ranks.broadcast_(type == torch::kBool ? tensor.view(torch::kUInt8) : tensor);
     out.tensors.emplace(name, tensor);

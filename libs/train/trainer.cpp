@@ -43,10 +43,10 @@ std::vector<torch::Tensor> trainable(const torch::nn::Module& module) {
 
 /// What all ranks know of an update before they decide what comes of it.
 struct Agreed {
-  double loss = 0;               ///< mean over ranks
-  bool stop = false;             ///< one of them was asked to
-  bool late = false;             ///< the deadline has passed
-  bool checkpoint_due = false;   ///< by the clock of the first rank
+  double loss = 0;              ///< mean over ranks
+  bool stop = false;            ///< one of them was asked to
+  bool late = false;            ///< the deadline has passed
+  bool checkpoint_due = false;  ///< by the clock of the first rank
 };
 
 /// One run under way. The order of the members is the order in which a run comes to life.
@@ -221,8 +221,7 @@ std::vector<data::BadItem> Trainer::bad_items() const {
   for (const auto& item : feed_->loader().bad_items()) own.push_back({item.sample, item.source, item.name, item.reason});
   std::map<std::pair<std::int32_t, std::int64_t>, data::BadItem> all;
   for (const auto& text : ranks_.gather(own.dump()))
-    for (const auto& item : json::parse(text))
-      all.insert({{item.at(1), item.at(0)}, {item.at(0), item.at(1), item.at(2), item.at(3)}});
+    for (const auto& item : json::parse(text)) all.insert({{item.at(1), item.at(0)}, {item.at(0), item.at(1), item.at(2), item.at(3)}});
   std::vector<data::BadItem> out;
   for (auto& [place, item] : all) out.push_back(std::move(item));
   return out;
@@ -255,9 +254,9 @@ void Trainer::checkpoint() {
 /// One reduction for all that depends on a rank's own loss, signals or clock.
 Agreed Trainer::agree(double loss) const {
   const bool due = options_.checkpoint_minutes > 0 && core::monotonic_seconds() - saved_ > options_.checkpoint_minutes * 60;
-  const torch::Tensor all = torch::tensor({loss, core::stop_signal() != 0 ? 1.0 : 0.0, ranks_.first() && deadline_.passed() ? 1.0 : 0.0,
-                                           ranks_.first() && due ? 1.0 : 0.0},
-                                          torch::kFloat64);
+  const torch::Tensor all = torch::tensor(
+      {loss, core::stop_signal() != 0 ? 1.0 : 0.0, ranks_.first() && deadline_.passed() ? 1.0 : 0.0, ranks_.first() && due ? 1.0 : 0.0},
+      torch::kFloat64);
   ranks_.sum_(all);
   const auto* of = all.const_data_ptr<double>();
   return {.loss = of[0] / ranks_.size(), .stop = of[1] > 0, .late = of[2] > 0, .checkpoint_due = of[3] > 0};

@@ -15,7 +15,7 @@ namespace selfsight::train {
 struct TrainOptions {
   // Budget
   std::int64_t epochs = 200;
-  std::int64_t max_steps = 0;  ///< 0: all epochs
+  std::int64_t max_steps = 0;   ///< 0: all epochs
   std::int64_t batch = 256;     ///< images, of all ranks together
   std::int64_t accumulate = 1;  ///< batches per update
   std::uint64_t seed = 0;

@@ -1,7 +1,7 @@
 # A layer uses only layers above it in CONTRIBUTING.md's table, and tools without tensors do not link LibTorch.
 . "$(dirname "$0")/lib.sh"
 libs=$here/../../libs
-order="core manifest weights metrics data score report nn kernels train methods tasks"
+order="core manifest weights metrics data score report dist nn kernels train methods tasks"
 allowed=""
 for layer in $order; do
   allowed="$allowed $layer"

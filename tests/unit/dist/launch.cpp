@@ -16,11 +16,10 @@ dist::Launch launch(const std::map<std::string, std::string>& variables) {
 }
 
 /// As srun sets them for task 1 of 2 on one node (Slurm 22.05), on top of what the batch script has.
-const std::map<std::string, std::string> step = {{"SLURM_PROCID", "1"},        {"SLURM_LOCALID", "1"},
-                                                 {"SLURM_NTASKS", "2"},        {"SLURM_STEP_ID", "0"},
-                                                 {"SLURM_STEP_NUM_TASKS", "2"}, {"SLURM_STEP_NUM_NODES", "1"},
-                                                 {"SLURM_STEP_NODELIST", "n7"}, {"SLURM_STEP_TASKS_PER_NODE", "2"},
-                                                 {"SLURM_GTIDS", "0,1"},        {"SLURM_JOB_ID", "81"}};
+const std::map<std::string, std::string> step = {
+    {"SLURM_PROCID", "1"},         {"SLURM_LOCALID", "1"},        {"SLURM_NTASKS", "2"},         {"SLURM_STEP_ID", "0"},
+    {"SLURM_STEP_NUM_TASKS", "2"}, {"SLURM_STEP_NUM_NODES", "1"}, {"SLURM_STEP_NODELIST", "n7"}, {"SLURM_STEP_TASKS_PER_NODE", "2"},
+    {"SLURM_GTIDS", "0,1"},        {"SLURM_JOB_ID", "81"}};
 const std::map<std::string, std::string> open_mpi = {{"OMPI_COMM_WORLD_RANK", "1"},
                                                      {"OMPI_COMM_WORLD_SIZE", "2"},
                                                      {"OMPI_COMM_WORLD_LOCAL_RANK", "1"},
@@ -40,8 +39,13 @@ TEST_CASE("launch: a process that nothing was said to is alone") {
 }
 
 TEST_CASE("launch: torchrun") {
-  const auto found = launch({{"RANK", "3"}, {"WORLD_SIZE", "4"}, {"LOCAL_RANK", "1"}, {"MASTER_ADDR", "n2"}, {"MASTER_PORT", "2345"},
-                             {"TORCHELASTIC_USE_AGENT_STORE", "True"}, {"TORCHELASTIC_RESTART_COUNT", "2"}});
+  const auto found = launch({{"RANK", "3"},
+                             {"WORLD_SIZE", "4"},
+                             {"LOCAL_RANK", "1"},
+                             {"MASTER_ADDR", "n2"},
+                             {"MASTER_PORT", "2345"},
+                             {"TORCHELASTIC_USE_AGENT_STORE", "True"},
+                             {"TORCHELASTIC_RESTART_COUNT", "2"}});
   CHECK(found.rank == 3);
   CHECK(found.size == 4);
   CHECK(found.local_rank == 1);
@@ -62,8 +66,9 @@ TEST_CASE("launch: a step of Slurm, not its batch script") {
   CHECK(found.port == launch(with(step, {{"SLURM_PROCID", "0"}})).port);
   CHECK(found.port != launch(with(step, {{"SLURM_STEP_ID", "1"}})).port);
   CHECK(found.port != launch(with(step, {{"SLURM_JOB_ID", "82"}})).port);
-  const auto spread = launch(with(step, {{"SLURM_STEP_NUM_NODES", "2"}, {"SLURM_STEP_NODELIST", "n[07-08]"},
-                                         {"SLURM_STEP_TASKS_PER_NODE", "1(x2)"}, {"SLURM_GTIDS", "1"}}));
+  const auto spread = launch(with(
+      step,
+      {{"SLURM_STEP_NUM_NODES", "2"}, {"SLURM_STEP_NODELIST", "n[07-08]"}, {"SLURM_STEP_TASKS_PER_NODE", "1(x2)"}, {"SLURM_GTIDS", "1"}}));
   CHECK(spread.address == "n07");
   // The script itself is one process, whatever SLURM_NTASKS says of the steps it may start.
   CHECK(launch({{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "2"}, {"SLURM_JOB_ID", "81"}, {"SLURM_GTIDS", "0"}}).alone());

@@ -1,5 +1,5 @@
-#include "dist/gradients.h"
 #include "dist/ranks.h"
+#include "dist/gradients.h"
 
 #include "unit/ranks.h"
 #include "unit/support.h"

@@ -1,8 +1,8 @@
 // A step of a method on several ranks is the step of one process on the whole batch: loss, gradients and what the update leaves, in
 // float64. (Methods that draw random numbers in a step are compared as processes, by tests/cli/ranks.sh: threads share a generator.)
+#include "unit/ranks.h"
 #include "dist/gradients.h"
 #include "unit/methods/runs.h"
-#include "unit/ranks.h"
 
 using namespace selfsight;
 
@@ -66,8 +66,8 @@ TEST_CASE("several ranks: the methods' steps") {
     for (const int size : {2, 4}) {
       CAPTURE(size);
       std::vector<Result> parts(static_cast<std::size_t>(size));
-      test::with_ranks(size,
-                       [&](const dist::Ranks& ranks) { parts[static_cast<std::size_t>(ranks.rank())] = two_updates(name, values, seen, ranks); });
+      test::with_ranks(
+          size, [&](const dist::Ranks& ranks) { parts[static_cast<std::size_t>(ranks.rank())] = two_updates(name, values, seen, ranks); });
       for (const auto& part : parts) {
         for (std::size_t i = 0; i < whole.losses.size(); ++i) CHECK(part.losses[i] == doctest::Approx(whole.losses[i]).epsilon(1e-9));
         for (const auto& [key, tensor] : whole.state) {

@@ -123,7 +123,8 @@ struct Built {
   std::int64_t batch = 8;
 
   /// `options` on top of tiny ones that every method understands in part.
-  Built(const std::string& name, const nlohmann::json& values, const std::vector<std::string>& modifiers = {}, const dist::Ranks& ranks = {}) {
+  Built(const std::string& name, const nlohmann::json& values, const std::vector<std::string>& modifiers = {},
+        const dist::Ranks& ranks = {}) {
     static std::mutex one_at_a_time;  // ranks that are threads share torch's generator
     const std::lock_guard lock(one_at_a_time);
     train::Run run;

@@ -83,8 +83,8 @@ TEST_CASE("several ranks: batch normalisation is that of the whole batch, its ru
         (y * weights).square().mean().backward();
         for (const int size : {2, 4}) {
           CAPTURE(size);
-          std::vector<torch::Tensor> outputs(static_cast<std::size_t>(size)), grads(outputs), gains(outputs), biases(outputs), means(outputs),
-              vars(outputs);
+          std::vector<torch::Tensor> outputs(static_cast<std::size_t>(size)), grads(outputs), gains(outputs), biases(outputs),
+              means(outputs), vars(outputs);
           test::with_ranks(size, [&](const dist::Ranks& r) {
             const auto at = static_cast<std::size_t>(r.rank());
             auto norm = make();
