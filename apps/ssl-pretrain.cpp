@@ -63,7 +63,7 @@ manifest::Document input_of_all(core::CommandLine& cli, const dist::Ranks& ranks
   return {shared.at(0), shared.at(1), shared.at(2).get<std::string>(), shared.at(3)};
 }
 
-void train_and_write(core::CommandLine& cli, train::Run& run, const ToolOptions& tool) {
+void train_and_write(core::CommandLine& cli, train::Run& run, const ToolOptions& tool, dist::Session& session) {
   const double begin = core::monotonic_seconds();
   const manifest::Document input = input_of_all(cli, run.ranks);
   run.dataset = manifest::from_json<manifest::Dataset>(input.json, input.folder, input.origin);
@@ -72,6 +72,8 @@ void train_and_write(core::CommandLine& cli, train::Run& run, const ToolOptions&
   run.config = cli.options().values(/*identity_only=*/!run.provenance);  // where and how it ran differs from run to run
   train::identify(run, cli.options());
 
+  train::open_device(run.train.device);
+  run.train.device = session.own_device(run.train.device);
   manifest::Model model = train::pretrain(run);
   if (!run.ranks.first()) return;
   const std::filesystem::path file = run.folder / "model.json";
@@ -119,7 +121,7 @@ void pretrain(core::CommandLine& cli) {
   if (tool.folder.empty()) core::fail(core::Exit::usage, "say where the run's files go: -o DIR");
   dist::Session session(tool.session);
   run.ranks = session.ranks();
-  session.run([&] { train_and_write(cli, run, tool); });
+  session.run([&] { train_and_write(cli, run, tool, session); });
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 #include "data/codecs.h"
 
 #include "core/error.h"
-#include "data/module.h"
+#include "core/module.h"
 
 #include <cstdlib>
 
@@ -15,7 +15,7 @@ using Decode = decltype(&selfsight_decode_other);
 Decode open_codecs() {
   // OpenCV reads its limit when it is loaded.
   setenv("OPENCV_IO_MAX_IMAGE_PIXELS", std::to_string(max_pixels).c_str(), 0);
-  return reinterpret_cast<Decode>(open_module("selfsight_codecs.so", "selfsight_decode_other", "image formats other than JPEG"));
+  return reinterpret_cast<Decode>(core::open_module("selfsight_codecs.so", "selfsight_decode_other", "image formats other than JPEG"));
 }
 
 }  // namespace

@@ -2,8 +2,8 @@
 
 #include "core/digest.h"
 #include "core/error.h"
+#include "core/module.h"
 #include "data/jpeg.h"
-#include "data/module.h"
 #include "data/video_decoder.h"
 
 #include <nlohmann/json.hpp>
@@ -35,7 +35,7 @@ auto naming(const fs::path& file, const Action& action) {
 
 std::unique_ptr<VideoDecoder> open_decoder(const fs::path& file, const VideoIndex* index) {
   static const auto open =
-      reinterpret_cast<decltype(&selfsight_open_video)>(open_module("selfsight_video.so", "selfsight_open_video", "video"));
+      reinterpret_cast<decltype(&selfsight_open_video)>(core::open_module("selfsight_video.so", "selfsight_open_video", "video"));
   if (std::error_code ignored; !fs::is_regular_file(file, ignored)) fail(Exit::no_input, "{}: no such file", file.string());
   return std::unique_ptr<VideoDecoder>(open(file.c_str(), index));
 }

@@ -1,6 +1,7 @@
 #include "dist/ranks.h"
 
 #include "core/error.h"
+#include "core/module.h"
 #include "dist/communicator.h"
 
 #include <functional>
@@ -179,6 +180,17 @@ std::shared_ptr<Communicator> gloo(const c10::intrusive_ptr<c10d::Store>& store,
   group->setBackend(c10::DeviceType::CPU, c10d::ProcessGroup::BackendType::GLOO, c10::make_intrusive<Gloo>(store, rank, size, options));
   group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
   return std::make_shared<Communicator>(std::move(group));
+}
+
+void add_nccl(Communicator& communicator, const c10::intrusive_ptr<c10d::Store>& store) {
+#ifdef SELFSIGHT_CUDA
+  using Make = void (*)(const c10::intrusive_ptr<c10d::Store>&, c10d::ProcessGroup&);
+  reinterpret_cast<Make>(core::open_module("selfsight_nccl.so", "selfsight_add_nccl", "several processes on GPUs"))(store,
+                                                                                                                    *communicator.group());
+#else
+  static_cast<void>(communicator), static_cast<void>(store);
+  core::fail(core::Exit::usage, "several processes on GPUs: this build is without CUDA; build with the cuda preset");
+#endif
 }
 
 }  // namespace selfsight::dist

@@ -328,6 +328,15 @@ Session::Session(const SessionOptions& options) : launch_(detect_launch()) {
 
 Session::~Session() = default;
 
+std::string Session::own_device(const std::string& device) {
+  if (launch_.alone() || !device.starts_with("cuda")) return device;
+  if (device != "cuda")
+    core::fail(core::Exit::usage, "--device {}: {} ranks on one GPU; 'cuda' gives each its own, by its place on its host", device,
+               launch_.size);
+  add_nccl(*ranks_.communicator(), watch_->store());
+  return fmt::format("cuda:{}", launch_.local_rank);
+}
+
 void Session::run(const std::function<void()>& work) {
   if (launch_.alone()) return work();
   try {

@@ -32,6 +32,10 @@ class Session {
   [[nodiscard]] const Ranks& ranks() const { return ranks_; }
   [[nodiscard]] const Launch& launch() const { return launch_; }
 
+  /// The device of this rank where the user named `device`: of "cuda" the GPU of its local rank. From then on NCCL is there for what the
+  /// ranks do together on GPUs. To be called once the CUDA half of LibTorch is open. Error: usage for one GPU ("cuda:0") of several ranks.
+  std::string own_device(const std::string& device);
+
   /// Runs what the ranks do together. A rank that ends by an error tells the others, which then end with its name and words (io); so
   /// do all others when one is gone. Those of an Exit::interrupted end as they are: the ranks have agreed on it.
   void run(const std::function<void()>& work);

@@ -68,6 +68,17 @@ function(selfsight_tool name)
   set_property(GLOBAL APPEND PROPERTY SELFSIGHT_TOOLS ${name})
 endfunction()
 
+# selfsight_module(data selfsight_codecs codecs/opencv.cpp LIBRARY...): a shared object that library `data` opens when it is first needed
+# (core/module.h).
+function(selfsight_module owner name source)
+  add_library(${name} MODULE ${source})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/libs)
+  target_link_libraries(${name} PRIVATE ${ARGN})
+  target_compile_options(${name} PRIVATE ${SELFSIGHT_WARNINGS})
+  set_target_properties(${name} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
+  add_dependencies(selfsight_${owner} ${name})
+endfunction()
+
 # selfsight_unit_tests(data [TORCH]): every .cpp of tests/unit/data as one doctest program, one ctest entry per source file.
 function(selfsight_unit_tests layer)
   cmake_parse_arguments(arg "TORCH" "" "DEPS" ${ARGN})

@@ -1,4 +1,4 @@
-#include "data/module.h"
+#include "core/module.h"
 
 #include "core/error.h"
 
@@ -6,7 +6,7 @@
 
 #include <filesystem>
 
-namespace selfsight::data {
+namespace selfsight::core {
 
 void* open_module(const std::string& file, const char* symbol, const std::string& purpose) {
   namespace fs = std::filesystem;
@@ -21,7 +21,7 @@ void* open_module(const std::string& file, const char* symbol, const std::string
     const char* why = dlerror();
     tried += fmt::format("\n  {}", why == nullptr ? path.string() : why);
   }
-  core::fail(core::Exit::internal, "the module for {} cannot be loaded:{}", purpose, tried);
+  fail(Exit::internal, "the module for {} cannot be loaded:{}", purpose, tried);
 }
 
-}  // namespace selfsight::data
+}  // namespace selfsight::core
