@@ -97,11 +97,19 @@ Arms find_arms(const std::vector<Metrics>& metrics) {
   // Methods first: per method the distinct settings, so that names need only say what differs.
   std::vector<std::map<std::string, std::string>> settings;
   std::map<std::string, std::vector<std::map<std::string, std::string>>> variants;
-  for (const Metrics& one : metrics) {
-    const Json model = model_of(one);
-    settings.push_back(settings_of(model));
-    auto& known = variants[model.value("method", "")];
-    if (std::find(known.begin(), known.end(), settings.back()) == known.end()) known.push_back(settings.back());
+  for (const Metrics& one : metrics) settings.push_back(settings_of(model_of(one)));
+  const auto method_of = [&](std::size_t m) { return model_of(metrics[m]).value("method", ""); };
+  // An option that a run of an earlier build did not know yet tells nothing apart.
+  std::map<std::string, std::set<std::string>> unknown;
+  for (std::size_t m = 0; m < metrics.size(); ++m)
+    for (std::size_t n = 0; n < metrics.size(); ++n)
+      if (method_of(m) == method_of(n))
+        for (const auto& [key, value] : settings[m])
+          if (!settings[n].contains(key)) unknown[method_of(m)].insert(key);
+  for (std::size_t m = 0; m < metrics.size(); ++m) {
+    for (const auto& key : unknown[method_of(m)]) settings[m].erase(key);
+    auto& known = variants[method_of(m)];
+    if (std::find(known.begin(), known.end(), settings[m]) == known.end()) known.push_back(settings[m]);
   }
   const auto name_of = [&](std::size_t m, const std::string& method) {
     const auto& known = variants[method];

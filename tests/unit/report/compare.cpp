@@ -167,6 +167,16 @@ TEST_CASE("runs that differ in their seed alone are one arm, other settings name
   CHECK(summarise(*c.cell(2, 0)).over.empty());
 }
 
+TEST_CASE("an option that a run of an earlier build did not know makes no arm of its own") {
+  const auto old = run("moco", {{"seed", 0}, {"lr", 0.1}}, {row("moco", 40)}),
+             fresh = run("moco", {{"seed", 1}, {"lr", 0.1}, {"augment", "host"}}, {row("moco", 42)});
+  const Comparison one = compare({old, fresh});
+  REQUIRE(one.arms.size() == 1);
+  CHECK(one.arms[0].name == "moco");
+  CHECK(summarise(*one.cell(0, 0)).mean == doctest::Approx(41));
+  CHECK(compare({old, run("moco", {{"seed", 1}, {"lr", 0.2}, {"augment", "host"}}, {row("moco", 42)})}).arms.size() == 2);
+}
+
 TEST_CASE("what is better when lower is told by name, unit or protocol") {
   Metrics metrics;
   metrics.rows = {{"median rank", 3, "", "test", Json::object(), {}, "a"},
