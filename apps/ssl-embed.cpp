@@ -1,10 +1,13 @@
-// ssl-embed: features of any split by a model, as safetensors with a manifest.
+// ssl-embed: features of any split by a model, as safetensors with a manifest; in shards too, which `merge` puts together.
 #include "core/progress.h"
 #include "core/tool.h"
 #include "manifest/manifest.h"
+#include "tasks/embed_shards.h"
 #include "tasks/model_input.h"
 #include "tasks/probe_subject.h"
 #include "train/versions.h"
+
+#include <limits>
 
 using namespace selfsight;
 
@@ -13,11 +16,15 @@ namespace {
 core::ToolInfo tool_info() {
   return {
       .name = "ssl-embed",
-      .purpose = "Computes the features of a split with a pre-trained model, and writes a features manifest.",
-      .usage = "ssl-embed [options] [MODEL.json|-]",
+      .purpose =
+          "Computes the features of a split with a pre-trained model, and writes a features manifest. With --shard I/N only those "
+          "of one of N parts of the split; merge makes of all the parts what one run over the whole split writes.",
+      .usage = "ssl-embed [options] [MODEL.json|-]; ssl-embed merge -o DIR PART.json PART.json ...",
       .examples =
           {"ssl-embed runs/simclr/model.json --split test -o features/simclr > features.json",
-           "ssl-embed runs/dino/model.json --dataset cifar10.json --split test --layer block-8 -o features/dino | ssl-report -o page.html"},
+           "ssl-embed runs/dino/model.json --dataset cifar10.json --split test --layer block-8 -o features/dino | ssl-report -o page.html",
+           "ssl-embed runs/moco/model.json --split train --shard 3/16 -o parts/3   # and so on, one job each",
+           "ssl-embed merge -o features/moco parts/*/features.json"},
       .see_also = {"ssl-pretrain", "ssl-linear", "ssl-report"},
       .versions = train::versions()};
 }
@@ -25,31 +32,40 @@ core::ToolInfo tool_info() {
 struct EmbedToolOptions {
   tasks::ModelInput input;
   tasks::BadPolicy bad;
-  std::string split = "test", layer = "pooled", folder, device = "cpu";
-  std::int64_t batch = 256, workers = 0, threads = 0;
+  std::string split = "test", layer = "pooled", shard, folder, device = "cpu";
+  std::int64_t batch = 64, workers = 0, threads = 0;
   bool provenance = true;
 
   void describe(core::Options& o) {
     o.add("split", &split, "split to embed").metavar("NAME");
     input.describe(o);
     o.add("layer", &layer, "pooled, map, or a tap such as layer3 or block-11").metavar("NAME");
+    o.add("shard", &shard, "embed only part I (0 to N-1) of N, contiguous and as equal as can be").metavar("I/N");
     bad.describe(o);
     o.add("output", &folder, "folder of the features; one split and layer each").letter('o').metavar("DIR").written().runtime();
     o.add("device", &device, "cpu, cuda or cuda:N").runtime();
-    o.add("batch", &batch, "images at a time").range(1, 1 << 20).runtime();
+    o.add("batch", &batch, "images at a time; the last are filled up to as many").range(1, 1 << 20).runtime();
     o.add("workers", &workers, "that load images; 0: one per processor").range(0, 4096).runtime();
     o.add("threads", &threads, "of LibTorch; 0: all processors").range(0, 4096).runtime();
     o.add("provenance", &provenance, "keep in the manifest what differs between two runs of one command").runtime();
   }
 };
 
-/// Features of another split or layer are not this command's to replace.
-void refuse_others(const std::filesystem::path& file, const EmbedToolOptions& options) {
-  if (!std::filesystem::exists(file)) return;
-  const auto there = manifest::read<manifest::Features>(file.string());
-  if (there.split != options.split || there.layer != options.layer)
-    core::fail(core::Exit::cannot_create, "{}: holds the features of split '{}', layer '{}'; choose another folder with -o", file.string(),
-               there.split, there.layer);
+/// "shard 3/16 of split 'test', layer 'pooled'"
+std::string told(const std::string& split, const std::string& layer, const std::optional<manifest::Shard>& shard) {
+  return fmt::format("{}split '{}', layer '{}'", shard ? fmt::format("shard {}/{} of ", shard->index, shard->count) : "", split, layer);
+}
+
+/// Makes `output` this tool's folder. Features of another split, layer or shard in it are not this command's to replace.
+std::filesystem::path take_output(const std::string& output, const std::string& wanted) {
+  const auto folder = std::filesystem::absolute(output), file = folder / "features.json";
+  tasks::take_folder(folder, "ssl-embed");
+  if (!std::filesystem::exists(file)) return folder;
+  const auto document = manifest::read_document(file.string());
+  const auto there = manifest::features_or_part(document.json, document.folder, document.origin);
+  if (const std::string found = told(there.split, there.layer, there.shard); found != wanted)
+    core::fail(core::Exit::cannot_create, "{}: holds the features of {}; choose another folder with -o", file.string(), found);
+  return folder;
 }
 
 void embed(core::CommandLine& cli) {
@@ -58,6 +74,8 @@ void embed(core::CommandLine& cli) {
   cli.parse();
   const std::string input = cli.input();
   if (options.folder.empty()) core::fail(core::Exit::usage, "say where the features go: -o DIR");
+  std::optional<manifest::Shard> shard;
+  if (!options.shard.empty()) shard = tasks::parse_shard(options.shard);
   const double begin = core::monotonic_seconds();
 
   tasks::ModelInput& given = options.input;
@@ -65,11 +83,9 @@ void embed(core::CommandLine& cli) {
   train::prepare_cpu(options.threads);
   const tasks::Subject subject = tasks::model_subject(given.model, options.layer);
   tasks::check_layer(subject);
-  const tasks::OpenSplit split = tasks::open_split(given.dataset, options.split, subject, options.bad);
-  const tasks::EmbedRun run{train::open_device(options.device), options.batch, options.workers};
-  const auto folder = std::filesystem::absolute(options.folder);
-  tasks::take_folder(folder, "ssl-embed");
-  refuse_others(folder / "features.json", options);
+  const tasks::OpenSplit split = tasks::open_split(given.dataset, options.split, subject, options.bad, shard);
+  const tasks::EmbedRun run{train::open_device(options.device), options.batch, options.workers, /*fill=*/true};
+  const auto folder = take_output(options.folder, told(options.split, options.layer, shard));
   const auto file = folder / "features.safetensors";
   manifest::Features features = tasks::save_features(subject, split, tasks::embed_split(subject, split, run), given.dataset, file);
   features.inputs = given.inputs;
@@ -78,6 +94,27 @@ void embed(core::CommandLine& cli) {
   manifest::emit(to_json(features, folder), folder / "features.json");
 }
 
+void merge(core::CommandLine& cli) {
+  std::string output;
+  bool provenance = true;
+  cli.options().add("output", &output, "folder of the features of the whole split").letter('o').metavar("DIR").written().runtime();
+  cli.options().add("provenance", &provenance, "keep in the manifest what differs between two runs of one command").runtime();
+  cli.parse();
+  if (output.empty()) core::fail(core::Exit::usage, "say where the features go: -o DIR");
+  const double begin = core::monotonic_seconds();
+  const tasks::Shards shards(cli.positionals(std::numeric_limits<std::size_t>::max()));
+  const auto folder = take_output(output, told(shards.split(), shards.layer(), {}));
+  manifest::Features features = shards.merge(folder / "features.safetensors");
+  manifest::stamp(features, "ssl-embed", cli.argv(), core::monotonic_seconds() - begin, {.provenance = provenance});
+  manifest::emit(to_json(features, folder), folder / "features.json");
+}
+
 }  // namespace
 
-int main(int argc, char** argv) { return core::run_tool(argc, argv, tool_info(), embed); }
+int main(int argc, char** argv) {
+  return core::run_tool(argc, argv, tool_info(), [](core::CommandLine& cli) {
+    if (cli.argv().size() < 2 || cli.argv()[1] != "merge") return embed(cli);
+    cli.take_word();
+    merge(cli);
+  });
+}

@@ -25,7 +25,9 @@ results := $(OUT)/$(NAME)-$(SCALE)
 data    := $(OUT)/data/$(DATASET)-part$(PART).json
 judged  := $(foreach a,$(ARMS),$(foreach s,$(SEEDS),$(results)/$(a)-seed$(s)/linear/metrics.json))
 .DEFAULT_GOAL := report
-.PHONY: report
+.PHONY: models judged report
+models: $(judged:%/linear/metrics.json=%/model.json)
+judged: $(judged)
 report: $(results)/report.html
 	@echo "The report is $<"
 

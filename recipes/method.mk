@@ -17,7 +17,9 @@ full     :=
 results  := $(OUT)/$(METHOD)-$(SCALE)
 arms     := $(foreach d,$(DATASETS),$(foreach s,$(SEEDS),$(d)-seed$(s)))
 .DEFAULT_GOAL := report
-.PHONY: report
+.PHONY: models judged report
+models: $(foreach a,$(arms),$(results)/$(a)/model.json)
+judged: $(foreach a,$(arms),$(results)/$(a)/linear/metrics.json)
 report: $(results)/report.html
 	@echo "The report is $<"
 

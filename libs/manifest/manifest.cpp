@@ -65,6 +65,22 @@ Split split_from(const Json& json) {
   return split;
 }
 
+Json shard_json(const Shard& shard) {
+  Json out = {{"index", shard.index}, {"count", shard.count}, {"samples", shard.samples}};
+  if (shard.max_bad) out["max_bad"] = *shard.max_bad;
+  return out;
+}
+
+/// Error: bad_data for what no shard is.
+Shard shard_from(const Json& json, const std::string& origin) {
+  Shard shard{json.at("index").get<std::int64_t>(), json.at("count").get<std::int64_t>(), json.at("samples").get<std::int64_t>(), {}};
+  if (json.contains("max_bad")) shard.max_bad = json.at("max_bad").get<double>();
+  if (shard.index >= shard.count || shard.count > shard.samples)
+    core::fail(core::Exit::bad_data, "{}: /shard: there is no part {} of {} of {} samples", origin, shard.index, shard.count,
+               shard.samples);
+  return shard;
+}
+
 Json row_json(const Row& row) {
   Json out = row.extra;
   out["name"] = row.name;
@@ -154,8 +170,9 @@ Json to_json(const Model& m, const fs::path& folder) {
 }
 
 Json to_json(const Features& m, const fs::path& folder) {
-  const Json fields = {{"split", m.split},          {"layer", m.layer}, {"count", m.count},    {"dim", m.dim},
-                       {"data", file_json(m.data)}, {"model", m.model}, {"dataset", m.dataset}};
+  Json fields = {{"split", m.split},          {"layer", m.layer}, {"count", m.count},    {"dim", m.dim},
+                 {"data", file_json(m.data)}, {"model", m.model}, {"dataset", m.dataset}};
+  if (m.shard) fields["shard"] = shard_json(*m.shard);
   return enclose(m, Features::kind, fields, folder);
 }
 
@@ -207,8 +224,17 @@ Model from_json<Model>(const Json& document, const fs::path& folder, const std::
 
 template <>
 Features from_json<Features>(const Json& document, const fs::path& folder, const std::string& origin) {
+  Features m = features_or_part(document, folder, origin);
+  if (m.shard)
+    core::fail(core::Exit::bad_data, "{}: has the features of shard {}/{} of split '{}' only; ssl-embed merge puts the shards together",
+               origin, m.shard->index, m.shard->count, m.split);
+  return m;
+}
+
+Features features_or_part(const Json& document, const fs::path& folder, const std::string& origin) {
   Features m;
-  const Json json = open(m, Features::kind, document, {"split", "layer", "count", "dim", "data", "model", "dataset"}, folder, origin);
+  const auto names = {"split", "layer", "count", "dim", "data", "model", "dataset", "shard"};
+  const Json json = open(m, Features::kind, document, names, folder, origin);
   m.split = json.at("split").get<std::string>();
   m.layer = json.at("layer").get<std::string>();
   m.count = json.at("count").get<std::int64_t>();
@@ -216,6 +242,7 @@ Features from_json<Features>(const Json& document, const fs::path& folder, const
   m.data = file_from(json.at("data"));
   m.model = json.value("model", Json());
   m.dataset = json.value("dataset", Json());
+  if (json.contains("shard")) m.shard = shard_from(json.at("shard"), origin);
   return m;
 }
 

@@ -80,14 +80,23 @@ struct Model : Envelope {
   Dataset dataset;              ///< what it was trained on; left out of the JSON when it has no splits
 };
 
+/// Which part of a split: shard `index` of `count`, contiguous, as equal as can be.
+struct Shard {
+  std::int64_t index = 0, count = 1;
+  std::int64_t samples = 0;       ///< of the whole split
+  std::optional<double> max_bad;  ///< where bad images were left out: the share of all that is accepted
+  bool operator==(const Shard&) const = default;
+};
+
 struct Features : Envelope {
   static constexpr const char* kind = "features";
   std::string split;
   std::string layer;  ///< what was taken: "pooled", "cls", "block-3" ...
   std::int64_t count = 0, dim = 0;
-  File data;     ///< safetensors: "features" (count x dim, F32), "labels" (I64), "index" (I64)
-  Json model;    ///< the model manifest it was made with (whole), or null
-  Json dataset;  ///< the dataset manifest (whole)
+  File data;                   ///< safetensors: "features" (count x dim, F32), "labels" (I64), "index" (I64)
+  Json model;                  ///< the model manifest it was made with (whole), or null
+  Json dataset;                ///< the dataset manifest (whole)
+  std::optional<Shard> shard;  ///< set where they are those of a part of the split
 };
 
 /// Tables over the samples of one split, made before a run: in which batches they come, or which others stand in for each.
@@ -149,8 +158,11 @@ template <>
 Dataset from_json<Dataset>(const Json&, const fs::path&, const std::string&);
 template <>
 Model from_json<Model>(const Json&, const fs::path&, const std::string&);
+/// Also bad_data for features of a part of a split, so that no program takes them for the whole's.
 template <>
 Features from_json<Features>(const Json&, const fs::path&, const std::string&);
+/// The same, but a part is welcome.
+Features features_or_part(const Json&, const fs::path&, const std::string&);
 template <>
 Plan from_json<Plan>(const Json&, const fs::path&, const std::string&);
 template <>

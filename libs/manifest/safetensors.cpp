@@ -18,6 +18,12 @@ constexpr std::uint64_t longest_header = std::uint64_t{100} << 20;  // the refer
 constexpr std::size_t longest_name = 4096;                          // the search for prefixes goes through every part of a name
 constexpr std::uint64_t largest_size = std::uint64_t{1} << 62;
 
+std::int64_t elements_of(const std::vector<std::int64_t>& shape) {
+  std::int64_t count = 1;
+  for (const auto side : shape) count *= side;
+  return count;
+}
+
 }  // namespace
 
 std::int64_t dtype_size(const std::string& dtype) {
@@ -28,11 +34,7 @@ std::int64_t dtype_size(const std::string& dtype) {
   return it->second;
 }
 
-std::int64_t TensorView::elements() const {
-  std::int64_t count = 1;
-  for (const auto side : shape) count *= side;
-  return count;
-}
+std::int64_t TensorView::elements() const { return elements_of(shape); }
 
 Safetensors::Safetensors(const core::fs::path& path) : path_(path), file_(path) {
   const auto bytes = file_.bytes();
@@ -106,17 +108,26 @@ const TensorView& Safetensors::at(const std::string& key) const {
 
 std::string write_safetensors(const core::fs::path& path, const std::map<std::string, TensorView>& tensors,
                               const std::map<std::string, std::string>& metadata) {
+  std::map<std::string, TensorPieces> whole;
+  for (const auto& [name, view] : tensors) whole[name] = {view.dtype, view.shape, {view.bytes}};
+  return write_safetensors_in_pieces(path, whole, metadata);
+}
+
+std::string write_safetensors_in_pieces(const core::fs::path& path, const std::map<std::string, TensorPieces>& tensors,
+                                        const std::map<std::string, std::string>& metadata) {
   json header = json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t offset = 0;
-  std::vector<std::pair<std::string, TensorView>> order(tensors.begin(), tensors.end());
+  std::vector<std::pair<std::string, TensorPieces>> order(tensors.begin(), tensors.end());
   std::stable_sort(order.begin(), order.end(),
                    [](const auto& a, const auto& b) { return dtype_size(a.second.dtype) > dtype_size(b.second.dtype); });
-  for (const auto& [name, view] : order) {
-    if (view.elements() * dtype_size(view.dtype) != static_cast<std::int64_t>(view.bytes.size()))
+  for (const auto& [name, tensor] : order) {
+    std::uint64_t length = 0;
+    for (const auto& piece : tensor.pieces) length += piece.size();
+    if (static_cast<std::uint64_t>(elements_of(tensor.shape) * dtype_size(tensor.dtype)) != length)
       core::fail(core::Exit::internal, "tensor '{}': its shape and its bytes disagree", name);
-    header[name] = {{"dtype", view.dtype}, {"shape", view.shape}, {"data_offsets", {offset, offset + view.bytes.size()}}};
-    offset += view.bytes.size();
+    header[name] = {{"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + length}}};
+    offset += length;
   }
   std::string text = header.dump();
   text.append((8 - text.size() % 8) % 8, ' ');  // the format allows blanks; data then starts aligned
@@ -130,7 +141,8 @@ std::string write_safetensors(const core::fs::path& path, const std::map<std::st
     };
     put(std::as_bytes(std::span(&size, 1)));
     put(std::as_bytes(std::span(text)));
-    for (const auto& [name, view] : order) put(view.bytes);
+    for (const auto& [name, tensor] : order)
+      for (const auto& piece : tensor.pieces) put(piece);
   });
   return digest.finish();
 }

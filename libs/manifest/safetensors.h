@@ -40,9 +40,19 @@ class Safetensors {
   std::map<std::string, std::string> metadata_;
 };
 
+/// One tensor whose bytes lie in several places, one after the other.
+struct TensorPieces {
+  std::string dtype;
+  std::vector<std::int64_t> shape;
+  std::vector<std::span<const std::byte>> pieces;
+};
+
 /// Writes atomically; keys in alphabetical order, data with the widest elements first, so that every tensor is aligned to its element:
 /// the same content gives the same bytes. Returns the file's digest ("sha256:..."), computed while writing.
 std::string write_safetensors(const core::fs::path& path, const std::map<std::string, TensorView>& tensors,
                               const std::map<std::string, std::string>& metadata = {});
+/// The same file from tensors in pieces, which need not fit into memory together.
+std::string write_safetensors_in_pieces(const core::fs::path& path, const std::map<std::string, TensorPieces>& tensors,
+                                        const std::map<std::string, std::string>& metadata);
 
 }  // namespace selfsight::manifest

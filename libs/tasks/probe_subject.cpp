@@ -9,8 +9,10 @@
 #include "data/check.h"
 #include "manifest/safetensors.h"
 #include "nn/state.h"
+#include "tasks/embed_shards.h"
 
 #include <mutex>
+#include <numeric>
 
 namespace selfsight::tasks {
 
@@ -28,15 +30,6 @@ nn::BackboneOptions pixel_options(std::int64_t channels, std::int64_t size) {
   return options;
 }
 
-/// What features of one image depend on: the weights, the layer, how the input is made.
-std::string identity_of(const manifest::Model& model, const std::string& layer, const std::string& weights) {
-  if (weights.empty()) return "";
-  const manifest::Json facts = {{"weights", weights},   {"architecture", model.architecture},
-                                {"mean", model.mean},   {"stddev", model.stddev},
-                                {"input", model.input}, {"layer", layer}};
-  return core::digest_of(std::string_view(facts.dump()));
-}
-
 /// What a baseline shares with the model it is compared to: the form of the input and the data.
 manifest::Json baseline_manifest(const manifest::Model& model, const std::string& name) {
   manifest::Model out = model;
@@ -48,14 +41,6 @@ manifest::Json baseline_manifest(const manifest::Model& model, const std::string
   out.inputs.clear();
   out.tool = manifest::Json::object();
   return to_json(out, out.folder);
-}
-
-/// The key under which features are kept; "" when they cannot be recognised again.
-std::string cache_key(const Subject& subject, const OpenSplit& split) {
-  if (subject.identity.empty() || split.digest.empty()) return "";
-  std::string parts = subject.identity + split.name + split.digest;
-  for (const auto& item : split.left_out) parts += fmt::format(" -{}", item.sample);
-  return core::digest_of(std::string_view(parts));
 }
 
 /// The key of the features in `file`; "" when there are none that can be read.
@@ -73,6 +58,25 @@ std::string stored_key(const fs::path& file) {
 
 }  // namespace
 
+std::string model_identity(const manifest::Model& model, const std::string& layer) {
+  if (model.weights.digest.empty()) return "";
+  const manifest::Json facts = {{"weights", model.weights.digest},
+                                {"architecture", model.architecture},
+                                {"mean", model.mean},
+                                {"stddev", model.stddev},
+                                {"input", model.input},
+                                {"layer", layer}};
+  return core::digest_of(std::string_view(facts.dump()));
+}
+
+std::string features_key(const std::string& identity, const OpenSplit& split) {
+  if (identity.empty() || split.digest.empty()) return "";
+  std::string parts = identity + split.name + split.digest;
+  for (const auto& item : split.left_out) parts += fmt::format(" -{}", item.sample);
+  if (split.shard) parts += fmt::format(" shard {}/{}", split.shard->index, split.shard->count);
+  return core::digest_of(std::string_view(parts));
+}
+
 PixelBackbone::PixelBackbone(std::int64_t channels, std::int64_t size) : Backbone(pixel_options(channels, size)) {}
 
 nn::Features PixelBackbone::forward(const torch::Tensor& x, const nn::Taps&) {
@@ -83,11 +87,7 @@ nn::Features PixelBackbone::forward(const torch::Tensor& x, const nn::Taps&) {
 }
 
 Subject model_subject(const manifest::Model& model, const std::string& layer) {
-  return {model.method,
-          train::load_pretrained(model),
-          layer,
-          identity_of(model, layer, model.weights.digest),
-          to_json(model, model.folder),
+  return {model.method,      train::load_pretrained(model), layer, model_identity(model, layer), to_json(model, model.folder),
           /*baseline=*/false};
 }
 
@@ -121,7 +121,8 @@ void BadPolicy::describe(core::Options& options) {
 
 namespace {
 
-/// Looks at every image of `split` and leaves out what cannot be decoded.
+/// Looks at every image of `split` and leaves out what cannot be decoded. Of a shard it is known by its merging only whether the whole
+/// split has too many; more in it alone than in the whole are too many in any case.
 void leave_out_bad(OpenSplit& split, const std::string& origin, double most) {
   core::Progress progress("looking for bad images in " + split.name, split.source->size(), "images");
   std::mutex mutex;
@@ -132,17 +133,33 @@ void leave_out_bad(OpenSplit& split, const std::string& origin, double most) {
   progress.finish();
   if (split.left_out.empty()) return;
   for (const auto& item : split.left_out) core::log_warning("left out: {}", item.reason);
-  if (static_cast<double>(split.left_out.size()) > most * static_cast<double>(split.source->size()))
-    core::fail(core::Exit::bad_data, "{}: {} of {} images of split '{}' are bad, more than the share of {} that --max-bad accepts", origin,
-               split.left_out.size(), split.source->size(), split.name, most);
+  check_bad_share(static_cast<std::int64_t>(split.left_out.size()), split.shard ? split.shard->samples : split.source->size(), most, origin,
+                  split.name);
+  std::vector<std::int64_t> rows, places;
   std::size_t next = 0;
   for (std::int64_t i = 0; i < split.source->size(); ++i) {
+    const std::int64_t place = split.kept.empty() ? i : split.kept[static_cast<std::size_t>(i)];
     if (next < split.left_out.size() && split.left_out[next].sample == i) {
-      ++next;
+      split.left_out[next++].sample = place;
     } else {
-      split.kept.push_back(i);
+      rows.push_back(i);
+      places.push_back(place);
     }
   }
+  split.source = data::part_of(split.source, std::move(rows));
+  split.kept = std::move(places);
+}
+
+/// Cuts `split` down to its shard.
+void take_shard(OpenSplit& split) {
+  manifest::Shard& shard = *split.shard;
+  shard.samples = split.source->size();
+  if (shard.count > shard.samples)
+    core::fail(core::Exit::usage, "--shard {}/{}: the split '{}' has only {} images; make no more shards than that", shard.index,
+               shard.count, split.name, shard.samples);
+  const SampleRange range = range_of(shard);
+  split.kept.resize(static_cast<std::size_t>(range.end - range.begin));
+  std::iota(split.kept.begin(), split.kept.end(), range.begin);
   split.source = data::part_of(split.source, split.kept);
 }
 
@@ -165,16 +182,29 @@ void check_layer(const Subject& subject) {
                fmt::join(known, ", "));
 }
 
-OpenSplit open_split(const manifest::Dataset& dataset, const std::string& name, const Subject& subject, const BadPolicy& policy) {
+void check_bad_share(std::int64_t bad, std::int64_t all, double most, const std::string& origin, const std::string& split) {
+  if (static_cast<double>(bad) > most * static_cast<double>(all))
+    core::fail(core::Exit::bad_data, "{}: {} of {} images of split '{}' are bad, more than the share of {} that --max-bad accepts", origin,
+               bad, all, split, most);
+}
+
+OpenSplit open_split(const manifest::Dataset& dataset, const std::string& name, const Subject& subject, const BadPolicy& policy,
+                     const std::optional<manifest::Shard>& shard) {
   const manifest::Split& split = dataset.split(name);
-  OpenSplit out{name, data::open_split(split), static_cast<std::int64_t>(split.labels.size()), split.digest, {}, {}};
+  OpenSplit out{name, data::open_split(split), static_cast<std::int64_t>(split.labels.size()), split.digest, {}, {}, shard};
   if (out.source->size() == 0) core::fail(core::Exit::bad_data, "{}: the split '{}' has no images", dataset.origin, name);
   const std::int64_t channels = subject.network.backbone->options().channels;
   if (out.source->channels() != channels)
     core::fail(core::Exit::bad_data, "{}: the images of split '{}' have {} channel(s), but the model '{}' takes {}", dataset.origin, name,
                out.source->channels(), subject.name, channels);
-  if (policy.on_bad == "skip") leave_out_bad(out, dataset.origin, policy.max_bad);
-  if (out.source->size() == 0) core::fail(core::Exit::bad_data, "{}: the split '{}' has no good image", dataset.origin, name);
+  if (shard) take_shard(out);
+  if (policy.on_bad == "skip") {
+    if (shard) out.shard->max_bad = policy.max_bad;
+    leave_out_bad(out, dataset.origin, policy.max_bad);
+  }
+  if (out.source->size() == 0)
+    core::fail(core::Exit::bad_data, "{}: {} has no good image", dataset.origin,
+               shard ? fmt::format("shard {}/{} of split '{}'", shard->index, shard->count, name) : fmt::format("the split '{}'", name));
   return out;
 }
 
@@ -182,6 +212,7 @@ train::Embedded embed_split(const Subject& subject, const OpenSplit& split, cons
   train::EmbedOptions options;
   options.batch = run.batch;
   options.workers = run.workers;
+  options.fill = run.fill;
   options.layer = subject.layer == "pixels" ? "pooled" : subject.layer;
   options.progress = true;
   options.title = subject.name + ": features of " + split.name;
@@ -199,7 +230,7 @@ train::Embedded embed_split(const Subject& subject, const OpenSplit& split, cons
 }
 
 train::Embedded features_of(const Subject& subject, const OpenSplit& split, const EmbedRun& run, const fs::path& file, bool reuse) {
-  const std::string key = cache_key(subject, split);
+  const std::string key = features_key(subject.identity, split);
   if (!reuse || key.empty() || stored_key(file) != key) return embed_split(subject, split, run);
   nn::State state = nn::load_tensors(file);
   core::log_info("{}: features of {} taken from an earlier run ({})", subject.name, split.name, file.string());
@@ -207,7 +238,7 @@ train::Embedded features_of(const Subject& subject, const OpenSplit& split, cons
 }
 
 std::string store_features(const Subject& subject, const OpenSplit& split, const train::Embedded& embedded, const fs::path& file) {
-  const std::string key = cache_key(subject, split);
+  const std::string key = features_key(subject.identity, split);
   if (!key.empty() && stored_key(file) == key) return core::digest_of_file(file);
   const std::map<std::string, std::string> metadata =
       key.empty() ? std::map<std::string, std::string>{} : std::map<std::string, std::string>{{"key", key}};
@@ -226,6 +257,7 @@ manifest::Features save_features(const Subject& subject, const OpenSplit& split,
   out.data = {file, store_features(subject, split, embedded, file)};
   out.model = subject.model;
   out.dataset = to_json(dataset, dataset.folder);
+  out.shard = split.shard;
   return out;
 }
 

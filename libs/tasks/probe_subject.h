@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace selfsight::tasks {
@@ -52,12 +53,17 @@ struct OpenSplit {
   std::string name;
   std::shared_ptr<const data::Source> source;  ///< without the samples that were left out
   std::int64_t class_names = 0;
-  std::string digest;                   ///< of its content; "" when the data set does not say
-  std::vector<data::BadItem> left_out;  ///< bad images, by their place in the whole split
-  std::vector<std::int64_t> kept;       ///< places of the others; empty when nothing was left out
+  std::string digest;                    ///< of its content; "" when the data set does not say
+  std::vector<data::BadItem> left_out;   ///< bad images, by their place in the whole split
+  std::vector<std::int64_t> kept;        ///< places of the source's samples in the whole split; empty when it is the whole split
+  std::optional<manifest::Shard> shard;  ///< set when it is a part
 };
-/// Errors: bad_data (no such split, no images, more bad ones than accepted, channels that the model does not take), no_input.
-OpenSplit open_split(const manifest::Dataset& dataset, const std::string& name, const Subject& subject, const BadPolicy& policy = {});
+/// With a `shard` only that part of the split, in which alone bad images are looked for. Errors: bad_data (no such split, no images, more
+/// bad ones than accepted, channels that the model does not take), no_input; usage for more shards than images.
+OpenSplit open_split(const manifest::Dataset& dataset, const std::string& name, const Subject& subject, const BadPolicy& policy = {},
+                     const std::optional<manifest::Shard>& shard = {});
+/// Error: bad_data when more than a share of `most` of `all` images are bad.
+void check_bad_share(std::int64_t bad, std::int64_t all, double most, const std::string& origin, const std::string& split);
 /// [{"split", "name", "reason"}] of what was left out of some splits.
 manifest::Json left_out_json(const std::vector<const OpenSplit*>& splits);
 /// Error: usage when the network has no such layer.
@@ -66,14 +72,20 @@ void check_layer(const Subject& subject);
 struct EmbedRun {
   torch::Device device = torch::kCPU;
   std::int64_t batch = 256, workers = 0;
+  bool fill = false;  ///< as train::EmbedOptions has it
 };
-/// Features of a whole split. Error: bad_data when one is not finite, usage for a layer that the network does not have.
+/// Features of an opened split. Error: bad_data when one is not finite, usage for a layer that the network does not have.
 train::Embedded embed_split(const Subject& subject, const OpenSplit& split, const EmbedRun& run);
 
 /// Features from `file` when an earlier run of the same network on the same images left them there (and `reuse`), else computed. Only
 /// weights and images whose digests the manifests give are recognised again.
 train::Embedded features_of(const Subject& subject, const OpenSplit& split, const EmbedRun& run, const std::filesystem::path& file,
                             bool reuse);
+
+/// Digest of what features depend on beside the images; "" when the weights' digest is not known.
+std::string model_identity(const manifest::Model& model, const std::string& layer);
+/// The key that tells stored features of `split` by what has that identity; "" when they cannot be recognised again. Asks for no source.
+std::string features_key(const std::string& identity, const OpenSplit& split);
 
 /// Writes safetensors ("features", "labels", "index") to `file`, unless just these lie there already.
 /// Returns the file's digest.

@@ -57,6 +57,18 @@ torch::Tensor forward_layer(nn::Backbone& backbone, const torch::Tensor& x, cons
   return as_vector(backbone.forward(x, {layer}).taps.at(layer), backbone.options().class_token);
 }
 
+namespace {
+
+/// `view` with its last sample again and again, `count` in all. Done to the pixels: a tensor put together of two has other strides than one
+/// of the loader's, and convolutions go other ways by them.
+data::ViewBatch filled(data::ViewBatch view, std::int64_t count) {
+  const std::vector<std::uint8_t> last(view.pixels.end() - static_cast<std::ptrdiff_t>(view.sample_bytes()), view.pixels.end());
+  for (; view.count < count; ++view.count) view.pixels.insert(view.pixels.end(), last.begin(), last.end());
+  return view;
+}
+
+}  // namespace
+
 Embedded embed(nn::Backbone& backbone, const Normalisation& normalisation, std::int64_t size,
                const std::shared_ptr<const data::Source>& source, const std::vector<std::int64_t>& indices, const torch::Device& device,
                const EmbedOptions& options) {
@@ -94,8 +106,10 @@ Embedded embed(nn::Backbone& backbone, const Normalisation& normalisation, std::
   if (options.progress && options.ranks.first()) progress.emplace(options.title, count, "images");
   std::int64_t done = 0;
   while (const auto batch = loader.next()) {
-    const torch::Tensor rows =
-        forward_layer(backbone, to_tensor(batch->views[0], normalisation, device), options.layer).to(torch::kCPU, torch::kFloat32);
+    const data::ViewBatch& view = batch->views[0];
+    const bool fill = options.fill && view.count < options.batch;
+    const torch::Tensor x = to_tensor(fill ? filled(view, options.batch) : view, normalisation, device);
+    const torch::Tensor rows = forward_layer(backbone, x, options.layer).narrow(0, 0, batch->size()).to(torch::kCPU, torch::kFloat32);
     if (!out.features.defined()) out.features = torch::empty({count, rows.size(1)});
     out.features.narrow(0, done, rows.size(0)).copy_(rows);
     out.labels.narrow(0, done, rows.size(0)).copy_(torch::tensor(batch->labels));

@@ -42,6 +42,9 @@ struct EmbedOptions {
       "fail";  ///< as data::LoaderOptions has it; with "skip" a bad image's row is another image's, its index and label too
   double max_bad = 0.001;
   std::string layer = "pooled";  ///< as forward_layer takes it
+  /// Fills up the last batch, for features that do not depend on the samples beside: LibTorch (2.11, CPU) goes other ways through a
+  /// network for batches of other lengths, and the last bits differ. For lengths that are a multiple of 16 the place in it is the same.
+  bool fill = false;
   bool progress = false;
   std::string title = "embed";
   dist::Ranks ranks;  ///< each embeds its part, and all get the whole
