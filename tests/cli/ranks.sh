@@ -2,7 +2,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$here/ranks_lib.sh"
 prepare_subjects
-few="--threads 1 --workers 1 --epochs 1 --log-every 1"
+few="--threads 1 --workers 1 --epochs 1 --log-every 1 --knn-every 1 --knn-bank 384 --knn-queries 128"
 
 # agree METHOD A B: losses and gauges of the first steps, of two metrics.jsonl
 agree() {
@@ -19,6 +19,9 @@ for one, other in list(zip(*steps))[:3]:
         # The first step is the same arithmetic; what rounding leaves grows from update to update.
         limit = 2e-4 if one["step"] == 1 else 2e-2
         assert abs(x - y) <= limit * max(1, abs(x)), f"{method}, step {one['step']}: {name} is {x} of one process and {y} of several"
+# 128 queries: three standard errors of a share.
+x, y = (next(row["knn"] for row in rows if row["type"] == "epoch") for rows in (a, b))
+assert abs(x - y) <= 0.13, f"{method}: online kNN {x} of one process and {y} of several"
 P
 }
 
