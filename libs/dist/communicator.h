@@ -17,8 +17,10 @@ class Communicator {
   c10::intrusive_ptr<c10d::ProcessGroup> group_;
 };
 
-/// Gloo among `size` ranks that meet at `store`; `address`: this host's, as the others reach it ("" leaves the choice to Gloo).
-std::shared_ptr<Communicator> gloo(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size, const std::string& address);
+/// Gloo among `size` ranks that meet at `store`; `address`: this host's, as the others reach it ("" leaves the choice to Gloo). They have
+/// `seconds` to connect.
+std::shared_ptr<Communicator> gloo(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size, const std::string& address,
+                                   double seconds = 60);
 /// Also for tensors on GPUs, by NCCL: the CUDA half of LibTorch must be open already. Error: usage in a build without CUDA.
 void add_nccl(Communicator& communicator, const c10::intrusive_ptr<c10d::Store>& store);
 

@@ -11,7 +11,6 @@
 #include <unistd.h>
 #include <csignal>
 #include <fstream>
-#include <sstream>
 
 namespace selfsight::dist {
 
@@ -62,8 +61,7 @@ bool is_gone(const Host& host) {
   if (host.place != here) return false;
   if (::kill(host.process, 0) != 0) return errno == ESRCH;
   // A process that nobody has waited for yet is still in the list.
-  std::stringstream status(first_line("/proc/" + std::to_string(host.process) + "/stat"));
-  std::string text = status.str();
+  const std::string text = first_line("/proc/" + std::to_string(host.process) + "/stat");
   const auto after_name = text.rfind(')');
   return after_name != std::string::npos && after_name + 2 < text.size() && (text[after_name + 2] == 'Z' || text[after_name + 2] == 'X');
 }

@@ -6,7 +6,6 @@
 #include <charconv>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <optional>
 
 namespace selfsight::dist {
@@ -64,8 +63,9 @@ std::optional<Launch> from_mpi(const Variables& variables) {
   const bool open = variables.has("OMPI_COMM_WORLD_RANK");
   const auto rank = variables.number(open ? "OMPI_COMM_WORLD_RANK" : "PMI_RANK");
   const auto size = variables.number(open ? "OMPI_COMM_WORLD_SIZE" : "PMI_SIZE");
-  // srun gives PMI_RANK too, when it is asked to: then Slurm's own variables say more.
-  if (!rank || !size || (!open && variables.has("SLURM_STEP_NUM_TASKS"))) return std::nullopt;
+  // srun gives PMI_RANK too, when it is asked to: then Slurm's own variables say more. Of Hydra's processes inside a job they are those of
+  // its proxies.
+  if (!rank || !size || (!open && variables.has("SLURM_STEP_NUM_TASKS") && !variables.has("MPI_LOCALNRANKS"))) return std::nullopt;
   Launch launch{.rank = *rank, .size = *size};
   launch.local_rank = variables.number(open ? "OMPI_COMM_WORLD_LOCAL_RANK" : "MPI_LOCALRANKID").value_or(*rank);
   launch.launcher = "mpirun";
@@ -75,7 +75,7 @@ std::optional<Launch> from_mpi(const Variables& variables) {
                "MASTER_ADDR: mpirun started ranks on several hosts, so say where rank 0 is (mpirun -x MASTER_ADDR=HOST ...)");
   // What the processes of one mpirun have in common, and those of another have not.
   std::string job;
-  for (const char* name : {"PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid", "PMI_KVS", "HYDI_CONTROL_FD"})
+  for (const char* name : {"PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid"})
     if (job.empty()) job = variables.text(name);
   take_meeting_place(launch, variables, "127.0.0.1", job);
   return launch;

@@ -18,8 +18,9 @@ namespace {
 using Work = c10::intrusive_ptr<c10d::Work>;
 
 void wait_for(const std::function<Work()>& start) {
+  const Work work = start();
   try {
-    start()->wait();
+    work->wait();
   } catch (const std::exception& error) {
     throw LostContact(error.what());
   }
@@ -103,21 +104,27 @@ torch::Tensor Ranks::gather_parts(const torch::Tensor& rows) const {
   const torch::NoGradGuard no_grad;
   const torch::Tensor counts = gather(torch::full({1}, rows.size(0), torch::kInt64));
   auto sizes = rows.sizes().vec();
-  sizes[0] = counts.max().item<std::int64_t>();
-  torch::Tensor padded = torch::zeros(sizes, rows.options());
-  padded.narrow(0, 0, rows.size(0)).copy_(rows);
-  const auto all = gather(padded).chunk(size_);
-  std::vector<torch::Tensor> parts;
-  for (std::size_t r = 0; r < all.size(); ++r)
-    parts.push_back(all[r].narrow(0, 0, counts[static_cast<std::int64_t>(r)].item<std::int64_t>()));
-  return torch::cat(parts);
+  sizes[0] = counts.sum().item<std::int64_t>();
+  torch::Tensor all = torch::empty(sizes, rows.options());
+  std::int64_t begin = 0;
+  for (int rank = 0; rank < size_; ++rank) {  // each straight into its place: these may be the features of a whole data set
+    const auto count = counts[rank].item<std::int64_t>();
+    const torch::Tensor part = all.narrow(0, begin, count);
+    if (rank == rank_) part.copy_(rows);
+    if (count > 0) broadcast_(part, rank);
+    begin += count;
+  }
+  return all;
 }
 
-void Ranks::broadcast_(torch::Tensor x) const {
+void Ranks::broadcast_(torch::Tensor x, int from) const {
   if (alone()) return;
+  if (x.scalar_type() == torch::kBool) return broadcast_(x.view(torch::kUInt8), from);  // Gloo takes no truth values
   const torch::NoGradGuard no_grad;
   std::vector<torch::Tensor> tensors = {x.is_contiguous() ? x : x.contiguous()};
-  wait_for([&] { return communicator_->group()->broadcast(tensors); });
+  c10d::BroadcastOptions options;
+  options.rootRank = from;
+  wait_for([&] { return communicator_->group()->broadcast(tensors, options); });
   if (!x.is_contiguous()) x.copy_(tensors[0]);
 }
 
@@ -167,17 +174,20 @@ c10::IValue saved(const Ranks& ranks) { return c10::IValue::make_capsule(c10::ma
 
 Ranks saved_ranks(const c10::IValue& value) { return c10::static_intrusive_pointer_cast<Box>(value.toCapsule())->ranks; }
 
-std::shared_ptr<Communicator> gloo(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size, const std::string& address) {
+std::shared_ptr<Communicator> gloo(const c10::intrusive_ptr<c10d::Store>& store, int rank, int size, const std::string& address,
+                                   double seconds) {
   using Gloo = c10d::ProcessGroupGloo;
-  const auto options = Gloo::Options::create();
+  const auto options = Gloo::Options::create(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)));
   if (const char* interface = std::getenv("GLOO_SOCKET_IFNAME"); interface != nullptr && *interface != '\0')
     options->devices.push_back(Gloo::createDeviceForInterface(interface));
   else if (!address.empty())
     options->devices.push_back(Gloo::createDeviceForHostname(address));
   else
     options->devices.push_back(Gloo::createDefaultDevice());
+  auto backend = c10::make_intrusive<Gloo>(store, rank, size, options);
+  backend->setTimeout(kBackendDefaultTimeout);  // from here on who is slow is waited for, and who is gone is known otherwise
   auto group = c10::make_intrusive<c10d::ProcessGroup>(store, rank, size);
-  group->setBackend(c10::DeviceType::CPU, c10d::ProcessGroup::BackendType::GLOO, c10::make_intrusive<Gloo>(store, rank, size, options));
+  group->setBackend(c10::DeviceType::CPU, c10d::ProcessGroup::BackendType::GLOO, backend);
   group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
   return std::make_shared<Communicator>(std::move(group));
 }

@@ -30,7 +30,8 @@ class Ranks {
   /// Rows of the whole batch, of which a rank holds `own`.
   [[nodiscard]] std::int64_t whole(std::int64_t own) const { return own * size_; }
   /// This rank's rows of a tensor of the whole batch (a view). Random numbers are drawn for the whole batch by all ranks, whose generators
-  /// are alike, and each keeps its own: the result does not depend on the number of ranks.
+  /// are alike, and each keeps its own: the result does not depend on the number of ranks (where the rows are the batch's: of two views put
+  /// together the ranks' rows are others, as likely).
   [[nodiscard]] torch::Tensor own_rows(const torch::Tensor& whole) const;
   /// What could hold the whole batch's rows of the kind of `own` ones: to be filled at random.
   [[nodiscard]] torch::Tensor whole_like(const torch::Tensor& own) const;
@@ -49,8 +50,8 @@ class Ranks {
   [[nodiscard]] torch::Tensor gather_with_gradient(const torch::Tensor& rows) const;
   /// Rows of ranks that may have different numbers of them.
   [[nodiscard]] torch::Tensor gather_parts(const torch::Tensor& rows) const;
-  /// In place: what the first rank has.
-  void broadcast_(torch::Tensor x) const;
+  /// In place: what the first rank has, or another.
+  void broadcast_(torch::Tensor x, int from = 0) const;
   /// Text of the first rank, and texts of all.
   [[nodiscard]] std::string broadcast(const std::string& text) const;
   [[nodiscard]] std::vector<std::string> gather(const std::string& text) const;

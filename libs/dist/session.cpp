@@ -23,6 +23,7 @@ namespace selfsight::dist {
 namespace {
 
 using StorePtr = c10::intrusive_ptr<c10d::Store>;
+constexpr const char* on_from_there = "; the same command goes on from the last checkpoint";
 using namespace std::chrono_literals;
 
 std::chrono::milliseconds milliseconds(double seconds) { return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)); }
@@ -85,16 +86,15 @@ class Session::Watch {
   ~Watch();
 
   [[nodiscard]] const StorePtr& store() const { return store_; }
-  [[nodiscard]] const std::string& address() const { return address_; }
+  /// This host's address as the others reach it; "" when that is not known.
+  [[nodiscard]] std::string address() const;
   /// Ranks that may use the same processors as this one, itself included.
   [[nodiscard]] int sharers() const;
   void begin();
-  /// Ends this rank, and with it the others.
+  /// Ends this rank, and with it the others, which are told why.
   void end(const std::string& reason);
-  /// Which rank is at fault, as soon as it is known.
+  /// Which rank is at fault, as soon as it is known; none when nobody finds out.
   std::optional<std::string> verdict();
-  /// At an end that was not agreed on: the first rank stays until the others know why, for their store goes with it.
-  void linger();
   void part();
 
  private:
@@ -109,19 +109,24 @@ class Session::Watch {
   void decide(const std::string& reason);
   /// Tells the others what has happened; of several reasons the first one stands.
   void announce(c10d::Store& store, const std::string& reason);
+  void linger();
+  /// From here on this rank ends by itself, and has so many seconds for it.
+  void begin_to_end(const std::string& last_words);
 
   Launch launch_;
   SessionOptions options_;
   StorePtr store_;
-  std::string address_;
   std::vector<Host> hosts_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::string verdict_;
-  bool parting_ = false, over_ = false;
-  std::atomic<double> heard_ = 0;  ///< when the store answered last
+  std::string verdict_, last_words_;
+  double ending_ = 0;                    ///< since when this rank ends by an error; 0: it does not
+  bool parting_ = false, over_ = false;  ///< all is done; the object is going
+  bool given_ = true;                    ///< the thread that gives signs has come back from the store for good
+  std::atomic<double> heard_ = 0;        ///< when the store answered last
   std::vector<std::pair<std::string, double>> signs_;
-  std::jthread giver_, judge_;
+  std::thread giver_;
+  std::jthread judge_;
 };
 
 Session::Watch::Watch(const Launch& launch, const SessionOptions& options)
@@ -142,19 +147,39 @@ void Session::Watch::meet() {
     core::fail(core::Exit::io, "rank {}: rank 0 was not to be found at {} within {} seconds (MASTER_ADDR and MASTER_PORT say where): {}",
                launch_.rank, place, options_.meeting, error.what());
   }
-  address_ = address_towards(launch_.address, launch_.port);
-  put(*store_, key("here", launch_.rank), to_text(this_host()));
   std::vector<int> missing;
   for (int rank = 0; rank < launch_.size; ++rank) missing.push_back(rank);
-  while (!missing.empty()) {
-    std::erase_if(missing, [&](int rank) { return store_->check({key("here", rank)}); });
-    if (missing.empty()) break;
-    if (core::monotonic_seconds() - begin > options_.meeting)
-      core::fail(core::Exit::io, "rank {}: of {} ranks these did not come to {} within {} seconds: {}", launch_.rank, launch_.size, place,
-                 options_.meeting, fmt::join(missing, ", "));
-    std::this_thread::sleep_for(20ms);
+  const auto fail = [&] {
+    core::fail(core::Exit::io, "rank {}: of {} ranks these did not come to {} within {} seconds: {}", launch_.rank, launch_.size, place,
+               options_.meeting, fmt::join(missing, ", "));
+  };
+  try {
+    put(*store_, key("here", launch_.rank), to_text(this_host()));
+    while (!missing.empty()) {
+      std::erase_if(missing, [&](int rank) { return store_->check({key("here", rank)}); });
+      if (missing.empty()) break;
+      if (core::monotonic_seconds() - begin > options_.meeting) fail();
+      std::this_thread::sleep_for(20ms);
+    }
+    for (int rank = 0; rank < launch_.size; ++rank) hosts_.push_back(host_from(text_at(*store_, key("here", rank))));
+  } catch (const core::Error&) {
+    throw;
+  } catch (const std::exception&) {
+    fail();  // rank 0 was the first to give up, and the store went with it
   }
-  for (int rank = 0; rank < launch_.size; ++rank) hosts_.push_back(host_from(text_at(*store_, key("here", rank))));
+}
+
+std::string Session::Watch::address() const {
+  const auto loopback = [](const std::string& address) { return address.empty() || address.starts_with("127.") || address == "::1"; };
+  const std::string address = address_towards(launch_.address, launch_.port);
+  if (!loopback(address)) return address;
+  // A host may know its own name by an address that means nothing to others.
+  for (const Host& other : hosts_)
+    if (other.name != hosts_[static_cast<std::size_t>(launch_.rank)].name) {
+      const std::string there = address_towards(other.name, launch_.port);
+      return loopback(there) ? "" : there;
+    }
+  return address;
 }
 
 int Session::Watch::sharers() const {
@@ -166,7 +191,8 @@ int Session::Watch::sharers() const {
 void Session::Watch::begin() {
   heard_ = core::monotonic_seconds();
   for (auto& sign : signs_) sign.second = heard_;
-  giver_ = std::jthread([this] { give_signs(); });
+  given_ = false;
+  giver_ = std::thread([this] { give_signs(); });
   judge_ = std::jthread([this] { judge(); });
 }
 
@@ -182,7 +208,11 @@ void Session::Watch::give_signs() {
   for (std::int64_t count = 0;; ++count) {
     {
       std::unique_lock lock(mutex_);
-      if (changed_.wait_for(lock, 1s, [&] { return over_; })) return;
+      if (changed_.wait_for(lock, 1s, [&] { return over_; })) {
+        given_ = true;
+        changed_.notify_all();
+        return;
+      }
     }
     // A keeper on this host that is gone need not be waited for.
     if (launch_.rank != 0 && !launch_.agent && is_gone(hosts_[0])) decide(name(0) + " is gone");
@@ -198,13 +228,16 @@ void Session::Watch::give_signs() {
   }
 }
 
+/// Every rank sees what has become of the processes on its own host; the first one listens to all, and where the launcher keeps the store
+/// the others listen to the first.
 void Session::Watch::look_at_others(c10d::Store& store) {
   const double now = core::monotonic_seconds();
   for (int rank = 0; rank < launch_.size; ++rank) {
-    if (rank == launch_.rank || store.check({key("left", rank)})) continue;
-    // Every rank sees what has become of the processes on its own host; the first one listens to all.
-    if (is_gone(hosts_[static_cast<std::size_t>(rank)])) announce(store, name(rank) + " is gone");
-    if (launch_.rank != 0) continue;
+    if (rank == launch_.rank) continue;
+    const bool gone = is_gone(hosts_[static_cast<std::size_t>(rank)]), listens = launch_.rank == 0 || (launch_.agent && rank == 0);
+    if ((!gone && !listens) || store.check({key("left", rank)})) continue;
+    if (gone) announce(store, name(rank) + " is gone");
+    if (!listens) continue;
     auto& [sign, when] = signs_[static_cast<std::size_t>(rank)];
     const std::string fresh = store.check({key("sign", rank)}) ? text_at(store, key("sign", rank)) : "";
     if (fresh != sign) sign = fresh, when = now;
@@ -222,46 +255,63 @@ void Session::Watch::announce(c10d::Store& store, const std::string& reason) {
   }
 }
 
+/// The program ends by itself, by the error that breaks off what the ranks do together. Where that does not come (a cut link says nothing)
+/// it would wait for half an hour, and so would an end that hangs at a store that does not answer: whatever is written is written whole or
+/// not at all, so the process can just end.
 void Session::Watch::judge() {
+  constexpr double to_break_off = 3, to_end = 8;  // seconds
+  double decided = 0;
   std::unique_lock lock(mutex_);
   while (!over_) {
     changed_.wait_for(lock, 500ms);
+    const double now = core::monotonic_seconds();
     if (over_ || parting_) continue;
-    if (const double quiet = core::monotonic_seconds() - heard_; verdict_.empty() && quiet > options_.silence) {
-      verdict_ = launch_.rank == 0 ? fmt::format("the store of the ranks has not answered for {:.0f} seconds", quiet)
-                                   : fmt::format("{} cannot be reached for {:.0f} seconds", name(0), quiet);
+    if (ending_ > 0) {
+      if (now - ending_ < to_end) continue;
+      core::log_line(core::Level::error, last_words_);
+      ::_exit(static_cast<int>(core::Exit::io));
+    }
+    if (const double quiet = now - heard_; verdict_.empty() && quiet > options_.silence) {
+      verdict_ = launch_.rank == 0 || launch_.agent ? fmt::format("the store of the ranks has not answered for {:.0f} seconds", quiet)
+                                                    : fmt::format("{} cannot be reached for {:.0f} seconds", name(0), quiet);
       changed_.notify_all();
     }
     if (verdict_.empty()) continue;
-    // The program ends by itself, by the error that breaks off what the ranks do together. Where it does not come (a cut link says
-    // nothing) it would wait for half an hour: whatever is written is written whole or not at all, so the process can just end.
-    if (changed_.wait_for(lock, 3s, [&] { return over_; })) return;
-    core::log_line(core::Level::error, verdict_ + "; the same command goes on from the last checkpoint");
+    if (decided == 0) decided = now;
+    if (now - decided < to_break_off) continue;
+    core::log_line(core::Level::error, verdict_ + on_from_there);
     ::_exit(static_cast<int>(core::Exit::io));
   }
+}
+
+void Session::Watch::begin_to_end(const std::string& last_words) {
+  const std::lock_guard lock(mutex_);
+  ending_ = core::monotonic_seconds();
+  last_words_ = last_words;
 }
 
 std::optional<std::string> Session::Watch::verdict() {
   // This rank may be the first to notice, and who is gone is only known when its signs have been missing for long enough.
   constexpr double margin = 4;
-  std::unique_lock lock(mutex_);
-  if (!changed_.wait_for(lock, milliseconds(options_.silence + margin), [&] { return !verdict_.empty(); })) return std::nullopt;
-  over_ = true;  // this thread takes it from here
-  changed_.notify_all();
-  return verdict_;
+  {
+    std::unique_lock lock(mutex_);
+    if (!changed_.wait_for(lock, milliseconds(options_.silence + margin), [&] { return !verdict_.empty(); })) return std::nullopt;
+    ending_ = core::monotonic_seconds();
+    last_words_ = verdict_ + on_from_there;
+  }
+  linger();
+  return last_words_;
 }
 
 void Session::Watch::end(const std::string& reason) {
-  {
-    const std::lock_guard lock(mutex_);
-    over_ = true;  // it ends by itself
-  }
+  begin_to_end(reason);
   announce(*store_, reason);
   linger();
 }
 
+/// At an end that was not agreed on: the first rank stays until the others know why, for their store goes with it.
 void Session::Watch::linger() {
-  constexpr double longest = 5;
+  constexpr double longest = 2.5;
   try {
     put(*store_, key("left", launch_.rank), "");
     const double begin = core::monotonic_seconds();
@@ -274,49 +324,60 @@ void Session::Watch::linger() {
   }
 }
 
-/// The ranks go together: the store goes with the first of them, and a connection that ends is a dead rank to the others.
+/// The ranks go together: the store goes with the first of them, and a connection that ends is a dead rank to the others. The first is the
+/// last to come here, for it alone writes; if it is gone before that, the others have failed.
 void Session::Watch::part() {
-  {
+  const auto done = [&] {
     const std::lock_guard lock(mutex_);
     parting_ = true;
-  }
-  const auto all_there = [&](const char* what, int from) {
-    const double begin = core::monotonic_seconds();
-    for (int rank = from; rank < launch_.size; ++rank)
-      while (!store_->check({key(what, rank)}) && core::monotonic_seconds() - begin < options_.meeting) std::this_thread::sleep_for(5ms);
   };
+  const auto await = [&](const std::string& name, int rank) {
+    const double begin = core::monotonic_seconds();
+    while (!store_->check({name}) && !is_gone(hosts_[static_cast<std::size_t>(rank)]) &&
+           core::monotonic_seconds() - begin < options_.silence)
+      std::this_thread::sleep_for(5ms);
+  };
+  if (launch_.rank == 0) done();
   try {
     put(*store_, key("left", launch_.rank), "");
     if (launch_.rank == 0) {
-      all_there("left", 1);
+      for (int rank = 1; rank < launch_.size; ++rank) await(key("left", rank), rank);
       put(*store_, "all-left", "");
-      all_there("gone", 1);
+      for (int rank = 1; rank < launch_.size; ++rank) await(key("gone", rank), rank);
     } else {
-      store_->wait({"all-left"}, milliseconds(options_.meeting));
+      while (!store_->check({"all-left"})) std::this_thread::sleep_for(5ms);
+      done();
       put(*store_, key("gone", launch_.rank), "");
     }
   } catch (const std::exception& error) {
-    core::log_warning("the ranks did not part in good order: {}", error.what());  // their work is done
+    throw LostContact(error.what());
   }
 }
 
 Session::Watch::~Watch() {
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     over_ = true;
+    changed_.notify_all();
+    if (!giver_.joinable()) return;
+    if (!changed_.wait_for(lock, 3s, [&] { return given_; })) {
+      // It waits for a store that does not answer, perhaps for ever.
+      if (!last_words_.empty()) core::log_line(core::Level::error, last_words_);
+      ::_exit(static_cast<int>(last_words_.empty() ? core::Exit::ok : core::Exit::io));
+    }
   }
-  changed_.notify_all();
+  giver_.join();
 }
 
 Session::Session(const SessionOptions& options) : launch_(detect_launch()) {
   if (launch_.alone()) return;
   core::set_log_tool(fmt::format("{}[{}]", core::log_tool(), launch_.rank));
-  if (launch_.rank > 0) core::set_log_level(core::Level::warning);
+  if (launch_.rank > 0) core::set_log_level(core::Level::error);  // what a run warns of, all ranks see alike
   watch_ = std::make_unique<Watch>(launch_, options);
   core::share_processors(watch_->sharers());
   watch_->begin();
   try {
-    ranks_ = Ranks(gloo(watch_->store(), launch_.rank, launch_.size, watch_->address()));
+    ranks_ = Ranks(gloo(watch_->store(), launch_.rank, launch_.size, watch_->address(), options.meeting));
   } catch (const std::exception& error) {
     const auto verdict = watch_->verdict();
     core::fail(core::Exit::io, "rank {}: {}", launch_.rank, verdict.value_or(fmt::format("cannot reach the others: {}", error.what())));
@@ -340,12 +401,16 @@ std::string Session::own_device(const std::string& device) {
 void Session::run(const std::function<void()>& work) {
   if (launch_.alone()) return work();
   try {
-    work();
-  } catch (const core::Error& error) {
-    if (error.exit() == core::Exit::interrupted)
+    try {
+      work();
+    } catch (const core::Error& error) {
+      if (error.exit() != core::Exit::interrupted) throw;
       watch_->part();
-    else
-      watch_->end(fmt::format("rank {} ended: {}", launch_.rank, error.what()));
+      throw;
+    }
+    watch_->part();
+  } catch (const core::Error& error) {
+    if (error.exit() != core::Exit::interrupted) watch_->end(fmt::format("rank {} ended: {}", launch_.rank, error.what()));
     throw;
   } catch (const std::exception& error) {
     if (!is_lost_contact(error)) {
@@ -353,11 +418,9 @@ void Session::run(const std::function<void()>& work) {
       throw;
     }
     const auto verdict = watch_->verdict();
-    watch_->linger();
-    core::fail(core::Exit::io, "{}; the same command goes on from the last checkpoint",
-               verdict.value_or(fmt::format("rank {} lost contact: {}", launch_.rank, error.what())));
+    if (!verdict) watch_->end(fmt::format("rank {} lost contact: {}", launch_.rank, error.what()));
+    core::fail(core::Exit::io, "{}", verdict.value_or(fmt::format("rank {} lost contact: {}", launch_.rank, error.what())));
   }
-  watch_->part();
 }
 
 }  // namespace selfsight::dist

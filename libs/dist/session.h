@@ -12,7 +12,7 @@ namespace selfsight::dist {
 
 struct SessionOptions {
   double meeting = 300;  ///< seconds that ranks wait for each other at the start
-  double silence = 20;   ///< seconds after which one that is not heard of is gone
+  double silence = 15;   ///< seconds after which one that is not heard of is gone
 
   void describe(core::Options& options);
 };

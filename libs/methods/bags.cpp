@@ -29,7 +29,7 @@ std::vector<data::ViewSpec> BagMethod::views(std::int64_t image) const {
 }
 
 void BagMethod::build_bags(const train::Setup& setup, std::int64_t dim, std::vector<double> level_weights) {
-  groups_ = nn::own_groups(bag_.groups, setup.batch, setup.ranks, "--shuffle-groups");
+  nn::check_groups(bag_.groups, setup.batch, setup.ranks, "--shuffle-groups");
   if (bag_.groups > 1) nn::keep_norms_local(*this);
   if (bag_.queue >= setup.samples)
     core::fail(core::Exit::usage,

@@ -40,7 +40,6 @@ class BagMethod : public train::Method {
   void find_mates(const train::EpochContext& context, nn::Backbone& network);
 
   BagOptions bag_;
-  std::int64_t groups_ = 1;  ///< of the groups, those of this rank
   std::shared_ptr<train::Mates> mates_;
 
  private:

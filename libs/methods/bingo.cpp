@@ -37,7 +37,7 @@ void Bingo::before_epoch(const train::EpochContext& context) {
   if (context.progress.step == 0 && mates_file_.empty()) find_mates(context, *teacher_->backbone);
 }
 
-torch::Tensor Bingo::queries(const torch::Tensor& x) { return nn::forward_in_groups(*student_, x, groups_); }
+torch::Tensor Bingo::queries(const torch::Tensor& x) { return nn::forward_in_groups(*student_, x, bag_.groups, ranks()); }
 
 torch::Tensor Bingo::keys(const torch::Tensor& x) {
   teacher_->eval();

@@ -67,8 +67,8 @@ void Hsa::before_epoch(const train::EpochContext& context) {
   if (context.progress.epoch() % options_.refresh == 0) find_mates(context, *key_->backbone);
 }
 
-torch::Tensor Hsa::queries(const torch::Tensor& x) { return nn::forward_in_groups(*query_, x, groups_); }
-torch::Tensor Hsa::keys(const torch::Tensor& x) { return nn::forward_in_shuffled_groups(*key_, x, groups_, ranks()); }
+torch::Tensor Hsa::queries(const torch::Tensor& x) { return nn::forward_in_groups(*query_, x, bag_.groups, ranks()); }
+torch::Tensor Hsa::keys(const torch::Tensor& x) { return nn::forward_in_shuffled_groups(*key_, x, bag_.groups, ranks()); }
 
 void Hsa::after_update(const train::Progress& progress) {
   nn::ema_update(*key_, *query_, options_.momentum);  // once a step, however often it ran

@@ -167,10 +167,10 @@ std::pair<Interclr::Pair, Interclr::Pair> Interclr::encode_both(const torch::Ten
   }
   // As Moco::encode(), but one pass of the backbone serves two heads.
   Trunk query{*query_->backbone}, key{*key_->backbone};
-  const torch::Tensor seen = nn::forward_in_groups(query, a, groups_);
+  const torch::Tensor seen = nn::forward_in_groups(query, a, options_.shuffle_groups, ranks());
   Pair within{query_->head->forward(seen), {}}, between{query_head_->forward(seen), {}};
   const torch::NoGradGuard no_grad;
-  const torch::Tensor past = nn::forward_in_shuffled_groups(key, b, groups_, ranks());
+  const torch::Tensor past = nn::forward_in_shuffled_groups(key, b, options_.shuffle_groups, ranks());
   within.key = nn::unit_rows(key_->head->forward(past));
   between.key = nn::unit_rows(key_head_->forward(past));
   queue_->stage(within.key);

@@ -24,7 +24,7 @@ void Moco::describe(core::Options& o) {
 std::vector<data::ViewSpec> Moco::views(std::int64_t image) const { return train::view_specs({options_.view, options_.view}, image); }
 
 void Moco::build(const train::Setup& setup) {
-  groups_ = nn::own_groups(options_.shuffle_groups, setup.batch, setup.ranks, "--shuffle-groups");
+  nn::check_groups(options_.shuffle_groups, setup.batch, setup.ranks, "--shuffle-groups");
   const auto make = [&] {
     auto backbone = nn::make_backbone(setup.backbone);
     const std::int64_t features = backbone->feature_dim();
@@ -44,9 +44,9 @@ train::PairMethod::Pair Moco::encode(const torch::Tensor& a, const torch::Tensor
   // Batch statistics shared by a query and its key would give the pair away (section 3.3 of v1). The paper's GPUs each normalise their own
   // part of the batch, with the keys shuffled over them; here the parts are groups that go through the encoders one by one, a share of them
   // on each rank.
-  const torch::Tensor query = nn::forward_in_groups(*query_, a, groups_);
+  const torch::Tensor query = nn::forward_in_groups(*query_, a, options_.shuffle_groups, ranks());
   const torch::NoGradGuard no_grad;
-  const torch::Tensor key = nn::unit_rows(nn::forward_in_shuffled_groups(*key_, b, groups_, ranks()));
+  const torch::Tensor key = nn::unit_rows(nn::forward_in_shuffled_groups(*key_, b, options_.shuffle_groups, ranks()));
   queue_->stage(key);
   return {query, key};
 }

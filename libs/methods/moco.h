@@ -40,7 +40,6 @@ class Moco : public train::PairMethod {
   MocoOptions options_;
   std::shared_ptr<nn::Encoder<nn::Mlp>> query_, key_;
   std::shared_ptr<nn::Queue> queue_;
-  std::int64_t groups_ = 1;  ///< of the shuffle_groups, those of this rank
 };
 
 }  // namespace selfsight::methods

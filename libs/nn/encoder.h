@@ -22,27 +22,30 @@ class Encoder : public torch::nn::Module {
   std::shared_ptr<Head> head;
 };
 
-/// The groups of a whole batch that batch statistics stay within, as on so many GPUs (MoCo): a rank has its share of them, and a single
-/// group is of all ranks. `option` is what the user calls them. Error: usage for a batch or ranks that do not divide evenly.
-std::int64_t own_groups(std::int64_t groups, std::int64_t batch, const dist::Ranks& ranks, const std::string& option);
+/// A whole batch goes through in `groups` parts that batch statistics stay within, as on so many GPUs (MoCo); of several ranks each has its
+/// share of them, and a single group is of all. `option` is what the user calls them. Error: usage for a batch or ranks that do not divide
+/// evenly.
+void check_groups(std::int64_t groups, std::int64_t batch, const dist::Ranks& ranks, const std::string& option);
 
-/// The encoder on `groups` equal parts of the batch one by one: batch statistics stay within a part. x: N x C x H x W.
+/// The encoder on the groups of a rank's rows one by one. x: N x C x H x W.
 template <class E>
-torch::Tensor forward_in_groups(E& encoder, const torch::Tensor& x, std::int64_t groups) {
-  if (groups == 1) return encoder.forward(x);
+torch::Tensor forward_in_groups(E& encoder, const torch::Tensor& x, std::int64_t groups, const dist::Ranks& ranks) {
+  const std::int64_t own = groups / ranks.size();
+  if (own <= 1) return encoder.forward(x);
   std::vector<torch::Tensor> parts;
-  for (const auto& part : x.chunk(groups)) parts.push_back(encoder.forward(part));
+  for (const auto& part : x.chunk(own)) parts.push_back(encoder.forward(part));
   return torch::cat(parts);
 }
 
-/// The same without gradient, with the rows of all ranks dealt to the groups of all ranks in `order` (a permutation of the whole batch, the
-/// same on all ranks); the result is in the order of x.
+/// The same without gradient, with the rows of all ranks dealt to the groups in `order` (a permutation of the whole batch, the same on all
+/// ranks); the result is in the order of x.
 template <class E>
 torch::Tensor forward_in_dealt_groups(E& encoder, const torch::Tensor& x, const torch::Tensor& order, std::int64_t groups,
                                       const dist::Ranks& ranks) {
   const torch::NoGradGuard no_grad;
+  if (groups == 1 && !ranks.alone()) return encoder.forward(x);  // in whatever order: nothing need be moved
   const torch::Tensor dealt = ranks.gather(x).index_select(0, ranks.own_rows(order));
-  return ranks.own_rows(ranks.gather(forward_in_groups(encoder, dealt, groups)).index_select(0, order.argsort()));
+  return ranks.own_rows(ranks.gather(forward_in_groups(encoder, dealt, groups, ranks)).index_select(0, order.argsort()));
 }
 
 /// The same in a random order (MoCo, section 3.3: shuffled BN).

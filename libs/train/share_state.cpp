@@ -23,8 +23,7 @@ std::optional<CheckpointState> share_state(const std::optional<CheckpointState>&
     const auto type = static_cast<torch::ScalarType>(row.at(1).get<int>());
     torch::Tensor tensor =
         ranks.first() ? state->tensors.at(name).contiguous() : torch::empty(row.at(2).get<std::vector<std::int64_t>>(), type);
-    // Gloo takes no truth values: as the bytes that they are.
-    ranks.broadcast_(type == torch::kBool ? tensor.view(torch::kUInt8) : tensor);
+    ranks.broadcast_(tensor);
     out.tensors.emplace(name, tensor);
   }
   return out;

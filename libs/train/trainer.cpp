@@ -47,6 +47,7 @@ struct Agreed {
   bool stop = false;            ///< one of them was asked to
   bool late = false;            ///< the deadline has passed
   bool checkpoint_due = false;  ///< by the clock of the first rank
+  bool worth_keeping = false;   ///< beyond the newest checkpoints, in the first rank's folder
 };
 
 /// One run under way. The order of the members is the order in which a run comes to life.
@@ -70,12 +71,13 @@ class Trainer {
   torch::Tensor forward_backward(const Fed& fed, Outcome& outcome, bool last);
   [[nodiscard]] bool finite_gradient() const;
   bool roll_back_or_fail();
-  [[nodiscard]] Agreed agree(double loss) const;
+  [[nodiscard]] Agreed agree(double loss, bool worth_keeping = false) const;
   [[nodiscard]] EmbedOptions embed_options() const;
   void log_step(const Outcome& outcome, double loss, double lr);
   void finish_epoch(std::int64_t number);
   void checkpoint();
   void stop_if_agreed();
+  void same_buffers();
   [[nodiscard]] std::vector<data::BadItem> bad_items() const;
   manifest::Model export_model();
   json training_facts() const;
@@ -203,9 +205,12 @@ void Trainer::restore(const std::optional<CheckpointState>& of_first) {
     lengths_ = state->facts.at("lengths");
     knn_here_ = state->knn;
     core::log_info("going on from step {} of {}", progress_.step, progress_.total_steps);
+  } else {
+    for (const auto& parameter : method_.parameters()) ranks_.broadcast_(parameter.detach());
+    same_buffers();
   }
   if (lengths_.empty() || lengths_.back().at("total") != progress_.total_steps) {
-    if (!lengths_.empty() && ranks_.first())
+    if (!lengths_.empty())
       core::log_warning(
           "the run is now {} steps long instead of {}: from step {} on, learning rate and all schedules are those of the new "
           "length, which is not the same as a run of this length from the start",
@@ -213,6 +218,11 @@ void Trainer::restore(const std::optional<CheckpointState>& of_first) {
     lengths_.push_back({{"step", progress_.step}, {"total", progress_.total_steps}});
   }
   journal_.open(state ? &state->facts : nullptr);
+}
+
+/// What the ranks computed each for itself (a start, clusters, mates) may differ by their processors: the first rank's holds.
+void Trainer::same_buffers() {
+  for (const auto& buffer : method_.buffers()) ranks_.broadcast_(buffer);
 }
 
 /// Those that any rank has met, in order of sample.
@@ -231,9 +241,9 @@ std::vector<data::BadItem> Trainer::bad_items() const {
 void Trainer::checkpoint() {
   faults_.note_checkpoint(progress_.step);
   bad_ = bad_items();
+  feed_->loader().add_bad_items(bad_);  // so that --max-bad is of all, with a stop in between or without
   json bad = json::array();
   for (const auto& item : bad_) bad.push_back({item.sample, item.source, item.name, item.reason});
-  saved_ = core::monotonic_seconds();
   if (!ranks_.first()) return;
   CheckpointState state;
   state.step = progress_.step;
@@ -252,14 +262,14 @@ void Trainer::checkpoint() {
 }
 
 /// One reduction for all that depends on a rank's own loss, signals or clock.
-Agreed Trainer::agree(double loss) const {
+Agreed Trainer::agree(double loss, bool worth_keeping) const {
   const bool due = options_.checkpoint_minutes > 0 && core::monotonic_seconds() - saved_ > options_.checkpoint_minutes * 60;
-  const torch::Tensor all = torch::tensor(
-      {loss, core::stop_signal() != 0 ? 1.0 : 0.0, ranks_.first() && deadline_.passed() ? 1.0 : 0.0, ranks_.first() && due ? 1.0 : 0.0},
-      torch::kFloat64);
+  const torch::Tensor all = torch::tensor({loss, core::stop_signal() != 0 ? 1.0 : 0.0, ranks_.first() && deadline_.passed() ? 1.0 : 0.0,
+                                           ranks_.first() && due ? 1.0 : 0.0, worth_keeping ? 1.0 : 0.0},
+                                          torch::kFloat64);
   ranks_.sum_(all);
   const auto* of = all.const_data_ptr<double>();
-  return {.loss = of[0] / ranks_.size(), .stop = of[1] > 0, .late = of[2] > 0, .checkpoint_due = of[3] > 0};
+  return {.loss = of[0] / ranks_.size(), .stop = of[1] > 0, .late = of[2] > 0, .checkpoint_due = of[3] > 0, .worth_keeping = of[4] > 0};
 }
 
 void Trainer::stop_if_agreed() {
@@ -267,6 +277,7 @@ void Trainer::stop_if_agreed() {
   if (!agreed_.stop && !agreed_.late && !enough) return;
   if (core::stop_signal() == 0) core::request_stop(SIGUSR1);
   checkpoint();
+  static_cast<void>(ranks_.broadcast("written"));  // nobody says so before the first rank has
   core::fail(core::Exit::interrupted, "stopped by {} at step {} of {}; the same command goes on from there",
              agreed_.late ? deadline_.what() : fmt::format("signal {}", core::stop_signal()), progress_.step, progress_.total_steps);
 }
@@ -319,9 +330,8 @@ bool Trainer::roll_back_or_fail() {
   const Faults before = faults_;
   const std::int64_t fault = progress_.step;
   restore(clean);
-  if (ranks_.first())
-    core::log_warning("step {}: {} updates in a row were not finite; going back to step {}, and on from there with other batches", fault,
-                      Faults::patience(), progress_.step);
+  core::log_warning("step {}: {} updates in a row were not finite; going back to step {}, and on from there with other batches", fault,
+                    Faults::patience(), progress_.step);
   faults_.note_return(fault, before);
   return true;
 }
@@ -335,6 +345,11 @@ bool Trainer::update(std::int64_t number) {
   Outcome outcome;
   double own_loss = 0;
   for (std::int64_t part = 0; part < options_.accumulate; ++part) {
+    if (part > 0)
+      torch::manual_seed(core::Rng(faults_.seed(options_.seed), core::Stream::step, static_cast<std::uint64_t>(progress_.step),
+                                   static_cast<std::uint64_t>(part))
+                             .bits64() >>
+                         1);
     const bool last = part + 1 == options_.accumulate;
     // Of an epoch whose batches do not divide among the updates some are left: they are not looked at.
     const auto fed = feed_->next(/*more=*/!last || progress_.step + 1 < end_of(number));
@@ -375,8 +390,7 @@ void Trainer::log_step(const Outcome& outcome, double loss, double lr) {
   const auto* mean = means.const_data_ptr<double>();
   for (const auto& [name, ignored] : outcome.scalars) line[name] = *mean++;
   journal_.metric(line);
-  if (const auto warning = collapse_.look(spread, loss, outcome.uniform_loss); warning && ranks_.first())
-    core::log_warning("step {}: {}", progress_.step, *warning);
+  if (const auto warning = collapse_.look(spread, loss, outcome.uniform_loss)) core::log_warning("step {}: {}", progress_.step, *warning);
 
   const LoadingMeter::Lap lap = since_log_.lap(feed_->loader().times(), feed_->transfer(), images_);
   json timing = {{"type", "step"},
@@ -427,6 +441,7 @@ void Trainer::epoch(std::int64_t number) {
     };
     torch::manual_seed(core::Rng(faults_.seed(options_.seed), core::Stream::epoch, static_cast<std::uint64_t>(number)).bits64() >> 1);
     method_.before_epoch(context);
+    same_buffers();
   }
   feed_->start(own_part(method_.plan(proposed_batches(number), faults_.seed(options_.seed), number)), number, done * options_.accumulate);
   // Rates are of the steps alone: what lies between two epochs is not counted.
@@ -475,9 +490,9 @@ void Trainer::finish_epoch(std::int64_t number) {
   }
   journal_.metric(line);
   journal_.timing({{"type", "epoch"}, {"epoch", number + 1}, {"seconds", journal_.seconds()}});
-  agreed_ = agree(0);
-  const bool due = agreed_.checkpoint_due || (options_.checkpoint_epochs > 0 && (number + 1) % options_.checkpoint_epochs == 0) ||
-                   checkpoints_.worth_keeping(number + 1, knn_here_);
+  agreed_ = agree(0, ranks_.first() && checkpoints_.worth_keeping(number + 1, knn_here_));
+  const bool due =
+      agreed_.checkpoint_due || (options_.checkpoint_epochs > 0 && (number + 1) % options_.checkpoint_epochs == 0) || agreed_.worth_keeping;
   if (!last && due && faults_.clean()) checkpoint();
   if (!last) stop_if_agreed();
 }
@@ -539,7 +554,7 @@ manifest::Model Trainer::train() {
   while (progress_.step < progress_.total_steps) epoch(progress_.epoch());
   journal_.finish_bar();
   checkpoint();  // what is exported can be written again from here
-  if (!bad_.empty() && ranks_.first())
+  if (!bad_.empty())
     core::log_warning("{} of {} images cannot be used and were left out; {} lists them under training/bad_items", bad_.size(),
                       set_.samples(), (folder_ / "model.json").string());
   return ranks_.first() ? export_model() : manifest::Model();
@@ -562,12 +577,17 @@ std::optional<manifest::Model> finished_run(const Run& run) {
   }
 }
 
-/// All ranks must have been started alike.
+/// All ranks must have been started alike: in what changes the result, and in what they do together.
 void compare_options(const Run& run) {
-  const json first = json::parse(run.ranks.broadcast(run.identity.dump()));
-  if (first != run.identity)
+  json own = run.identity;
+  own.update({{"log-every", run.train.log_every},
+              {"knn-every", run.train.knn_every},
+              {"checkpoint-steps", run.train.checkpoint_steps},
+              {"checkpoint-epochs", run.train.checkpoint_epochs}});
+  const json first = json::parse(run.ranks.broadcast(own.dump()));
+  if (first != own)
     core::fail(core::Exit::usage, "rank {} was started with other options than rank 0, or on other data: {}", run.ranks.rank(),
-               difference(first, run.identity));
+               difference(first, own));
 }
 
 }  // namespace

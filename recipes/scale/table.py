@@ -46,10 +46,12 @@ for r in rows:
         moved = 2 * (gpus - 1) / gpus * r["gradient_MB"]
         reduce = moved / 1e3 / (o.bandwidth * (12 if gpus == 8 else 1)) * 1e3  # within a host an order of magnitude faster
         networks = 2 if without else 1
-        collectives = r["norms"] / networks * (2 * with_gradient + without)
+        collectives = r["norms"] / networks * (2 * with_gradient + without) + (8 if r["method"] == "swav" else 0)  # Sinkhorn's
         norm = collectives * o.latency / 1e3 * (1 + math.log(gpus / 8, 8))
-        gathered = {"simclr": 2 * r["batch"] * 128 * 4, "moco": r["batch"] * (3 * SIDE + 2 * 128) * 4, "swav": 2 * r["batch"] * 128 * 4}.get(r["method"], 0) / 1e6
-        step = max(compute, reduce) + norm + gathered / 1e3 / o.bandwidth * 1e3
+        gathered = {"simclr": 3 * 2 * r["batch"] * 128 * 4, "moco": r["batch"] * (3 * SIDE + 2 * 128) * 4}.get(r["method"], 0) / 1e6
+        bandwidth = o.bandwidth * (12 if gpus == 8 else 1)
+        # The gradients' reduction overlaps with the backward pass, two thirds of the computing.
+        step = compute / 3 + max(2 / 3 * compute, reduce) + norm + gathered / 1e3 / bandwidth * 1e3
         reads = r["batch"] / step * 1e3 * 110e3 / 1e9
         print(f'| {r["method"]} | {gpus} | {own:.0f} | {compute:.0f} ms | {moved:.0f} MB, {reduce:.1f} ms | {collectives:.0f}, {norm:.0f} ms '
               f'| {gathered:.1f} MB | {100 * compute / step:.0f} % | {reads:.1f} GB/s |')

@@ -7,7 +7,7 @@ few="--threads 1 --workers 1 --epochs 1 --log-every 1 --knn-every 1 --knn-bank 3
 # agree METHOD A B: losses and gauges of the first steps, of two metrics.jsonl
 agree() {
   python3 - "$@" <<'P'
-import json, math, sys
+import json, sys
 method, *files = sys.argv[1:]
 a, b = ([json.loads(line) for line in open(file)] for file in files)
 steps = [[row for row in rows if row["type"] == "step"] for rows in (a, b)]

@@ -93,9 +93,12 @@ TEST_CASE("launch: Open MPI, by itself and inside a job of Slurm") {
 
 TEST_CASE("launch: srun with PMI is Slurm's, Hydra's mpirun is not") {
   CHECK(launch(with(step, {{"PMI_RANK", "1"}, {"PMI_SIZE", "2"}})).launcher == "Slurm");
-  const auto hydra = launch({{"PMI_RANK", "1"}, {"PMI_SIZE", "2"}, {"MPI_LOCALRANKID", "1"}, {"MPI_LOCALNRANKS", "2"}});
-  CHECK(hydra.launcher == "mpirun");
-  CHECK(hydra.rank == 1);
+  const std::map<std::string, std::string> hydra = {
+      {"PMI_RANK", "1"}, {"PMI_SIZE", "2"}, {"MPI_LOCALRANKID", "1"}, {"MPI_LOCALNRANKS", "2"}};
+  for (const auto& variables : {hydra, with(with(step, {{"SLURM_PROCID", "0"}}), hydra)}) {
+    CHECK(launch(variables).launcher == "mpirun");
+    CHECK(launch(variables).rank == 1);
+  }
 }
 
 TEST_CASE("launch: values that cannot be") {

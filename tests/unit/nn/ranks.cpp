@@ -193,11 +193,10 @@ TEST_CASE("several ranks: groups are shared out, or say why not") {
     return out;
   };
   const auto two = ranks_of(2);
-  CHECK(nn::own_groups(4, 16, two, "--groups") == 2);
-  CHECK(nn::own_groups(1, 16, two, "--groups") == 1);
-  CHECK(nn::own_groups(4, 16, {}, "--groups") == 4);
-  CHECK(test::contains(test::error_of(core::Exit::usage, [&] { nn::own_groups(3, 12, two, "--groups"); }), "--groups 3: 2 ranks cannot"));
-  CHECK(test::contains(test::error_of(core::Exit::usage, [&] { nn::own_groups(3, 16, {}, "--groups"); }), "must divide the batch of 16"));
+  nn::check_groups(4, 16, two, "--groups");
+  nn::check_groups(1, 16, two, "--groups");
+  CHECK(test::contains(test::error_of(core::Exit::usage, [&] { nn::check_groups(3, 12, two, "--groups"); }), "--groups 3: 2 ranks cannot"));
+  CHECK(test::contains(test::error_of(core::Exit::usage, [&] { nn::check_groups(3, 16, {}, "--groups"); }), "must divide the batch of 16"));
 }
 
 namespace {
@@ -217,7 +216,7 @@ TEST_CASE("several ranks: shuffled groups are dealt from all rows, and come back
   CHECK(difference(whole[order[0]], x[order[0]] - x.index_select(0, order.slice(0, 0, 4)).mean(0)) < 1e-12);
   for (const int size : {2, 4}) {
     const auto parts =
-        test::of_ranks(size, [&](const dist::Ranks& r) { return nn::forward_in_dealt_groups(encoder, r.own_rows(x), order, 4 / size, r); });
+        test::of_ranks(size, [&](const dist::Ranks& r) { return nn::forward_in_dealt_groups(encoder, r.own_rows(x), order, 4, r); });
     CHECK(torch::cat(parts).equal(whole));
   }
 }
