@@ -57,7 +57,7 @@ struct Embedded {
 };
 
 /// Runs `backbone` in eval mode (its mode is restored) without gradients over `indices` of `source` (all when empty), evaluation view of
-/// `size` pixels. Needs no more memory than the features and a few batches.
+/// `size` pixels. Needs no more memory than the features (of several ranks: of all, on each) and a few batches.
 Embedded embed(nn::Backbone& backbone, const Normalisation& normalisation, std::int64_t size,
                const std::shared_ptr<const data::Source>& source, const std::vector<std::int64_t>& indices, const torch::Device& device,
                const EmbedOptions& options);
