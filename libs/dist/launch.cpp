@@ -85,7 +85,9 @@ std::optional<Launch> from_mpi(const Variables& variables) {
 bool has_node_of(const std::string& tasks_per_node, std::int64_t tasks) {
   for (std::size_t begin = 0; begin < tasks_per_node.size();) {
     const auto end = std::min(tasks_per_node.find(',', begin), tasks_per_node.size());
-    if (std::atoll(tasks_per_node.substr(begin, end - begin).c_str()) == tasks) return true;
+    std::int64_t of_node = 0;
+    std::from_chars(tasks_per_node.data() + begin, tasks_per_node.data() + end, of_node);
+    if (of_node == tasks) return true;
     begin = end + 1;
   }
   return false;

@@ -71,7 +71,7 @@ std::pair<std::int64_t, std::int64_t> Ranks::own_part(std::int64_t count) const 
   return {count * rank_ / size_, count * (rank_ + 1) / size_};
 }
 
-void Ranks::sum_(torch::Tensor x) const {
+void Ranks::sum_(const torch::Tensor& x) const {
   if (alone()) return;
   const torch::NoGradGuard no_grad;
   std::vector<torch::Tensor> tensors = {x.is_contiguous() ? x : x.contiguous()};
@@ -117,7 +117,7 @@ torch::Tensor Ranks::gather_parts(const torch::Tensor& rows) const {
   return all;
 }
 
-void Ranks::broadcast_(torch::Tensor x, int from) const {
+void Ranks::broadcast_(const torch::Tensor& x, int from) const {
   if (alone()) return;
   if (x.scalar_type() == torch::kBool) return broadcast_(x.view(torch::kUInt8), from);  // Gloo takes no truth values
   const torch::NoGradGuard no_grad;

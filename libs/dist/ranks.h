@@ -41,7 +41,7 @@ class Ranks {
   // What all ranks call together, in one order. Error: LostContact when another rank is gone.
 
   /// In place: the sum over ranks.
-  void sum_(torch::Tensor x) const;
+  void sum_(const torch::Tensor& x) const;
   /// The mean over ranks, without gradient.
   [[nodiscard]] torch::Tensor mean(const torch::Tensor& x) const;
   /// The rows of all ranks one below the other, without gradient; every rank has as many.
@@ -51,7 +51,7 @@ class Ranks {
   /// Rows of ranks that may have different numbers of them.
   [[nodiscard]] torch::Tensor gather_parts(const torch::Tensor& rows) const;
   /// In place: what the first rank has, or another.
-  void broadcast_(torch::Tensor x, int from = 0) const;
+  void broadcast_(const torch::Tensor& x, int from = 0) const;
   /// Text of the first rank, and texts of all.
   [[nodiscard]] std::string broadcast(const std::string& text) const;
   [[nodiscard]] std::vector<std::string> gather(const std::string& text) const;

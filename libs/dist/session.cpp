@@ -171,7 +171,7 @@ void Session::Watch::meet() {
 
 std::string Session::Watch::address() const {
   const auto loopback = [](const std::string& address) { return address.empty() || address.starts_with("127.") || address == "::1"; };
-  const std::string address = address_towards(launch_.address, launch_.port);
+  std::string address = address_towards(launch_.address, launch_.port);
   if (!loopback(address)) return address;
   // A host may know its own name by an address that means nothing to others.
   for (const Host& other : hosts_)
