@@ -24,7 +24,13 @@ void catch_stop_signals() {
   action.sa_handler = on_signal;
   sigemptyset(&action.sa_mask);
   action.sa_flags = SA_RESTART;
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) ::sigaction(signal, &action, nullptr);
+  sigset_t caught;
+  sigemptyset(&caught);
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) {
+    ::sigaction(signal, &action, nullptr);
+    sigaddset(&caught, signal);
+  }
+  ::pthread_sigmask(SIG_UNBLOCK, &caught, nullptr);
 }
 
 int stop_signal() noexcept { return stop; }

@@ -23,10 +23,9 @@ backbone="--arch resnet10 --stem stride2 --width 0.25"
 short="$backbone --batch 64 --warmup-epochs 0 --knn-every 0 --threads 1 --workers 1 --no-provenance"
 
 # --- A pre-training that is stopped three times ---
-# It has the smallest time limit there is and a signal 20 seconds ahead of it, which Slurm's clock sends 10 to 40 seconds after the start.
 long="simclr --profile small $short --epochs 16 --log-every 1"
 # shellcheck disable=SC2086
-run=$(sbatch --parsable --time=1 --signal=USR1@20 "$recipes/slurm/pretrain.sbatch" $long -o run data.json)
+run=$(sbatch --parsable --time=30 --signal=USR1@20 "$recipes/slurm/pretrain.sbatch" $long -o run data.json)
 log=slurm-$run.out
 lines() { [ ! -e "$log" ] || grep -c "$1" "$log"; }
 steps() { [ ! -e run/metrics.jsonl ] || grep -c '"type":"step"' run/metrics.jsonl; }
@@ -43,13 +42,15 @@ check_stop() {
 seen=0
 
 # A signal by hand; the script requeues the job.
-until_true "training" 120 at_work 1 && scancel --signal=USR1 "$run"
-until_true "back in the queue after a signal" 60 stopped 1 && check_stop 10
+until_true "training" 300 at_work 1 && scancel --signal=USR1 "$run"
+until_true "back in the queue after a signal" 300 stopped 1 && check_stop 10
 [ "$(lines 'pretrain: stopped with a checkpoint written; back into the queue')" = 1 ] && pass || fail "the script says nothing of a requeue"
 # Slurm requeues the job of its own, as for preemption: SIGTERM to all of it, the script too.
-until_true "training again" 120 at_work 2 && scontrol requeue "$run"
-until_true "back in the queue after a requeue from outside" 60 stopped 2 && check_stop 15
-# The time limit: as a fast machine would be through before it, the program is held until Slurm's own signal waits for it (SIGUSR1 is bit 9).
+until_true "training again" 300 at_work 2 && scontrol requeue "$run"
+until_true "back in the queue after a requeue from outside" 300 stopped 2 && check_stop 15
+# The time limit, now the smallest there is: Slurm's clock sends the signal 20 to 50 seconds ahead of it, so 10 to 40 after the start. As a
+# fast machine would be through by then, the program is held until the signal waits for it (SIGUSR1 is bit 9).
+scontrol update JobId="$run" TimeLimit=1 || fail "no other time limit"
 hold() {
   local pid
   pid=$(scontrol listpids "$run" 2>/dev/null | awk 'NR > 1 { print $1 }' | while read -r p; do
@@ -63,7 +64,8 @@ hold() {
 # Three stops are enough, but a slow machine would see many more.
 more_time() { while [ -d "$cluster" ] && ! limit; do sleep 0.5; done; scontrol update JobId="$run" TimeLimit=UNLIMITED; }
 limit() { [ "0$(lines "stopped by signal 10")" -ge 2 ] && [ "$(restarts "$run")" -ge 3 ]; }
-until_true "training a third time" 120 at_work 3 && { { hold; more_time; } & }
+third() { at_work 3 || limit; }
+until_true "training a third time" 300 third && { { hold; more_time; } & }
 # shellcheck disable=SC2086
 ssl-pretrain $long -o never data.json >/dev/null 2>never.log & # the run that is never stopped
 never=$!
@@ -75,7 +77,7 @@ ok "a model" ssl-pretrain simclr --profile small $short --epochs 1 -o model data
 ok "whole" ssl-embed model/model.json --no-provenance -o whole
 array=$(sbatch --parsable --array=0-3 "$recipes/slurm/embed-array.sbatch" features model/model.json --split test --no-provenance)
 merge=$(sbatch --parsable --dependency="afterok:$array" --kill-on-invalid-dep=yes "$recipes/slurm/embed-merge.sbatch" features --no-provenance)
-ends "$merge" 120
+ends "$merge" 300
 same whole/features.safetensors features/features.safetensors
 python3 - <<'P' && pass || fail "the manifest of the merged shards is another than the whole's"
 import json
@@ -88,7 +90,7 @@ P
 rm -r features features.parts/2
 again=$(SHARDS=4 sbatch --parsable --array=2 "$recipes/slurm/embed-array.sbatch" features model/model.json --split test --no-provenance)
 merge=$(sbatch --parsable --dependency="afterok:$again" --kill-on-invalid-dep=yes "$recipes/slurm/embed-merge.sbatch" features --no-provenance)
-ends "$merge" 120
+ends "$merge" 300
 same whole/features.safetensors features/features.safetensors
 
 # --- A recipe as a chain of jobs ---
@@ -100,10 +102,10 @@ mapfile -t chain <out
 arm=simclr-small/fashion-mnist-seed0
 chain_trains() { [ -s "chained/$arm/config.json" ] && grep -q 'epoch' "chained/$arm/metrics.jsonl" 2>/dev/null; }
 # The first job is stopped; the others wait for its second half.
-until_true "the chain's training" 120 chain_trains && scancel --signal=USR1 "${chain[0]}"
-ends "${chain[0]}" 120
+until_true "the chain's training" 300 chain_trains && scancel --signal=USR1 "${chain[0]}"
+ends "${chain[0]}" 300
 [ "$(restarts "${chain[0]}")" = 1 ] && pass || fail "the first job of the chain was started $(restarts "${chain[0]}") times more, not once"
-ends "${chain[2]}" 120
+ends "${chain[2]}" 300
 [ "$(job_state "${chain[1]}")" = COMPLETED ] && [ -s chained/simclr-small/report.html ] && pass || fail "no report by the chain"
 
 # --- srun before every step of a recipe, from the login shell ---
@@ -117,13 +119,13 @@ rows() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["rows"
 ok "a chain that fails" "$recipes/slurm/chain" simclr DATASETS=fashion-mnist FASHION="$work/nowhere" OUT="$work/failed"
 mapfile -t chain <out
 cancelled() { [ "$(job_state "${chain[2]}")" = CANCELLED ]; }
-until_true "the end of a chain that fails" 60 cancelled
+until_true "the end of a chain that fails" 300 cancelled
 [ "$(job_state "${chain[0]}")" = FAILED ] && pass || fail "the first job of a failing chain is $(job_state "${chain[0]}")"
 
 # --- The pre-training again ---
 wait $never && pass || { tail -n 3 never.log; fail "the run that is never stopped failed"; }
-until_true "back in the queue ahead of the time limit" 100 limit
-ends "$run" 240
+until_true "back in the queue ahead of the time limit" 300 limit
+ends "$run" 300
 for file in weights.safetensors metrics.jsonl model.json; do same "never/$file" "run/$file"; done
 # Every start went on from where the one before had stopped.
 [ "$(sed -n 's/.*going on from step \([0-9]*\) .*/\1/p' "$log")" = "$(sed -n 's/.*stopped by signal .* at step \([0-9]*\) .*/\1/p' "$log")" ] && pass ||
@@ -141,17 +143,17 @@ same two-by-hand/weights.safetensors two/weights.safetensors
 # shellcheck disable=SC2086
 cancel=$(sbatch --parsable "$recipes/slurm/pretrain.sbatch" simclr --profile small $short --epochs 8 --log-every 1 -o cancel data.json)
 trains() { grep -qs '"type":"step"' cancel/metrics.jsonl; }
-until_true "training" 60 trains && scancel "$cancel"
+until_true "training" 300 trains && scancel "$cancel"
 told() { grep -qs 'stopped by signal 15 at step' "slurm-$cancel.out" && [ "$(job_state "$cancel")" = CANCELLED ]; }
-until_true "cancelled with a checkpoint" 60 told
+until_true "cancelled with a checkpoint" 300 told
 [ "$(restarts "$cancel")" = 0 ] && pass || fail "a cancelled job was requeued"
 # shellcheck disable=SC2086
 again=$(sbatch --parsable "$recipes/slurm/pretrain.sbatch" simclr --profile small $short --epochs 8 --log-every 1 -o cancel data.json)
-ends "$again" 120
+ends "$again" 300
 grep -q 'going on from step' "slurm-$again.out" && pass || fail "the cancelled run was not gone on with"
 # What is no stop is no reason to start again.
 bad=$(sbatch --parsable "$recipes/slurm/pretrain.sbatch" simclr --temprature 1 -o bad data.json)
 failed() { [ "$(job_state "$bad")" = FAILED ]; }
-until_true "the end of a job with a wrong option" 60 failed
+until_true "the end of a job with a wrong option" 300 failed
 [ "$(restarts "$bad")" = 0 ] && pass || fail "a job with a wrong option was requeued"
 finish

@@ -38,6 +38,8 @@ SlurmdPidFile=$cluster/slurmd.pid
 SlurmctldLogFile=$cluster/slurmctld.log
 SlurmdLogFile=$cluster/slurmd.log
 MinJobAge=3600
+MessageTimeout=60
+BatchStartTimeout=60
 MailProg=$(command -v true)
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -66,7 +68,7 @@ C
     node_is_idle || { tail -n 5 "$cluster"/*.log; skip "this machine cannot start a Slurm (the ends of its logs stand above)"; }
 }
 node_is_idle() {
-  for _ in $(seq 150); do
+  for _ in $(seq 300); do
     [ "$(sinfo -h -o %t 2>/dev/null)" = idle ] && return
     sleep 0.2
   done

@@ -81,6 +81,16 @@ TEST_CASE("stop signals raise the flag") {
   CHECK(stop_signal() == SIGUSR1);
   request_stop(0);
   CHECK(stop_signal() == 0);
+  // One that came while it was blocked is not lost.
+  sigset_t early;
+  sigemptyset(&early);
+  sigaddset(&early, SIGUSR1);
+  ::pthread_sigmask(SIG_BLOCK, &early, nullptr);
+  std::raise(SIGUSR1);
+  CHECK(stop_signal() == 0);
+  catch_stop_signals();
+  CHECK(stop_signal() == SIGUSR1);
+  request_stop(0);
   for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) std::signal(signal, SIG_DFL);
 }
 
