@@ -8,6 +8,8 @@ a=selfsight-a-$$ b=selfsight-b-$$
 tidy() { ip netns pids $a 2>/dev/null | xargs -r kill -9; ip netns del $a 2>/dev/null; ip netns del $b 2>/dev/null; rm -rf "$work"; }
 trap tidy EXIT
 ip netns add $a 2>err && ip netns add $b 2>>err || skip "no network namespaces here: $(tail -n 1 err)"
+# (nsenter and not `ip netns exec`, which mounts a file system of its own and cannot in a chroot.)
+nsenter --net=/run/netns/$a true 2>err || skip "no process can be put into a network namespace here: $(tail -n 1 err)"
 ip link add ssa$$ netns $a type veth peer name ssb$$ netns $b || skip "no virtual cable here"
 for side in "$a ssa$$ 10.83.0.1" "$b ssb$$ 10.83.0.2"; do
   read -r host cable address <<<"$side"
@@ -25,7 +27,7 @@ hosts() {
     host=$a
     [ $rank = 0 ] || host=$b
     # shellcheck disable=SC2086
-    RANK=$rank WORLD_SIZE=2 LOCAL_RANK=0 MASTER_ADDR=10.83.0.1 MASTER_PORT=29511 ip netns exec "$host" \
+    RANK=$rank WORLD_SIZE=2 LOCAL_RANK=0 MASTER_ADDR=10.83.0.1 MASTER_PORT=29511 nsenter --net="/run/netns/$host" \
       ssl-pretrain simclr $tiny_options $few -o "$folder" "$@" data.json >"rank-$rank.out" 2>"rank-$rank.err" &
     pids+=($!)
   done
