@@ -5,7 +5,14 @@
 [ "$(id -u)" = 0 ] || skip "network namespaces are root's to make"
 command -v ip >/dev/null || skip "no ip (Debian: iproute2)"
 a=selfsight-a-$$ b=selfsight-b-$$
-tidy() { ip netns pids $a 2>/dev/null | xargs -r kill -9; ip netns del $a 2>/dev/null; ip netns del $b 2>/dev/null; rm -rf "$work"; }
+mountpoint -q /run/netns && there=1 || there=0
+tidy() {
+  ip netns pids $a 2>/dev/null | xargs -r kill -9
+  ip netns del $a 2>/dev/null
+  ip netns del $b 2>/dev/null
+  [ $there = 1 ] || umount /run/netns 2>/dev/null # that the first of them made
+  rm -rf "$work"
+}
 trap tidy EXIT
 ip netns add $a 2>err && ip netns add $b 2>>err || skip "no network namespaces here: $(tail -n 1 err)"
 # (nsenter and not `ip netns exec`, which mounts a file system of its own and cannot in a chroot.)
