@@ -47,19 +47,6 @@ struct Written {
   }
 };
 
-template <class Work>
-std::string refused(core::Exit code, const Work& work) {
-  try {
-    work();
-  } catch (const core::Error& error) {
-    CHECK(error.exit() == code);
-    return error.what();
-  }
-  return "";
-}
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 }  // namespace
 
 TEST_CASE("a plan of batches comes back, static or drawn anew every epoch") {
@@ -83,22 +70,22 @@ TEST_CASE("a plan that does not fit is refused with the reason") {
   const auto read = [&](const std::string& digest, std::int64_t samples, std::int64_t batch) {
     return [=] { data::read_batches(file, split_of(digest), samples, batch); };
   };
-  CHECK(contains(refused(core::Exit::bad_data, read("sha256:2", 6, 2)), "made for another data set"));
-  CHECK(contains(refused(core::Exit::usage, read("sha256:1", 6, 3)), "--batch 3: the plan"));
-  CHECK(contains(refused(core::Exit::bad_data, read("sha256:1", 4, 2)), "made for 6 samples, but the run has 4 (of --images"));
-  CHECK(contains(refused(core::Exit::bad_data, [&] { data::read_mates(file, split_of("sha256:1"), 6); }),
-                 "a plan of batches, where one of mates"));
+  CHECK(test::contains(test::error_of(core::Exit::bad_data, read("sha256:2", 6, 2)), "made for another data set"));
+  CHECK(test::contains(test::error_of(core::Exit::usage, read("sha256:1", 6, 3)), "--batch 3: the plan"));
+  CHECK(test::contains(test::error_of(core::Exit::bad_data, read("sha256:1", 4, 2)), "made for 6 samples, but the run has 4 (of --images"));
+  CHECK(test::contains(test::error_of(core::Exit::bad_data, [&] { data::read_mates(file, split_of("sha256:1"), 6); }),
+                       "a plan of batches, where one of mates"));
 
   const auto with = [&](const Indices& bad) {
     const auto path = written.write({{"order", view(bad)}, {"groups", view(groups)}});
     return [=] { data::read_batches(path, split_of("sha256:1"), 6, 2); };
   };
-  CHECK(contains(refused(core::Exit::bad_data, with(twice)), "sample 1 is there twice"));
-  CHECK(contains(refused(core::Exit::bad_data, with(outside)), "sample 6 is not one of the split's"));
-  CHECK(contains(refused(core::Exit::bad_data, with(some)), "does not cover the split: 4 of 6 samples"));
+  CHECK(test::contains(test::error_of(core::Exit::bad_data, with(twice)), "sample 1 is there twice"));
+  CHECK(test::contains(test::error_of(core::Exit::bad_data, with(outside)), "sample 6 is not one of the split's"));
+  CHECK(test::contains(test::error_of(core::Exit::bad_data, with(some)), "does not cover the split: 4 of 6 samples"));
   written.write({{"order", view(order)}, {"groups", view(groups)}});
   core::write_atomically(written.folder / "plan.safetensors", "damaged");
-  CHECK(contains(refused(core::Exit::bad_data, read("sha256:1", 6, 2)), "plan.safetensors"));
+  CHECK(test::contains(test::error_of(core::Exit::bad_data, read("sha256:1", 6, 2)), "plan.safetensors"));
 }
 
 TEST_CASE("a plan of mates comes back, unless one is no other sample") {
@@ -110,11 +97,14 @@ TEST_CASE("a plan of mates comes back, unless one is no other sample") {
   const auto table = data::read_mates(path, split_of("sha256:1"), 6);
   CHECK(table.per_sample == 2);
   CHECK(table.mates == mates);
-  CHECK(contains(refused(core::Exit::bad_data, [&] { data::read_batches(path, split_of("sha256:1"), 6, 2); }), "a plan of mates, where"));
+  CHECK(test::contains(test::error_of(core::Exit::bad_data, [&] { data::read_batches(path, split_of("sha256:1"), 6, 2); }),
+                       "a plan of mates, where"));
   mates[4] = 2;
   written.write({{"mates", view(mates, {6, 2})}});
-  CHECK(contains(refused(core::Exit::bad_data, [&] { data::read_mates(path, split_of("sha256:1"), 6); }), "the sample itself"));
+  CHECK(
+      test::contains(test::error_of(core::Exit::bad_data, [&] { data::read_mates(path, split_of("sha256:1"), 6); }), "the sample itself"));
   mates[4] = 6;
   written.write({{"mates", view(mates, {6, 2})}});
-  CHECK(contains(refused(core::Exit::bad_data, [&] { data::read_mates(path, split_of("sha256:1"), 6); }), "not one of the split's"));
+  CHECK(test::contains(test::error_of(core::Exit::bad_data, [&] { data::read_mates(path, split_of("sha256:1"), 6); }),
+                       "not one of the split's"));
 }

@@ -56,16 +56,8 @@ std::string write_shard(const Folder& folder, const std::string& name, std::int6
 }
 
 std::string refusal(const std::vector<std::string>& files, core::Exit code = core::Exit::bad_data) {
-  try {
-    const tasks::Shards shards(files);
-  } catch (const core::Error& error) {
-    CHECK(error.exit() == code);
-    return error.what();
-  }
-  return "";
+  return test::error_of(code, [&] { const tasks::Shards shards(files); });
 }
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 
@@ -129,51 +121,51 @@ TEST_CASE("bad images: listed in the order of the split, and no more than accept
         manifest::Safetensors(folder / "whole.safetensors").metadata().at("key"));
   // A third of each of two shards is accepted of neither, once they are one.
   const std::vector<std::int64_t> many = {0, 1, 4, 5};
-  CHECK(contains(refusal({write_shard(folder, "g", 0, 3, 12, many), write_shard(folder, "h", 1, 3, 12, many),
-                          write_shard(folder, "i", 2, 3, 12, many)}),
-                 "4 of 12 images of split 'test' are bad"));
+  CHECK(test::contains(refusal({write_shard(folder, "g", 0, 3, 12, many), write_shard(folder, "h", 1, 3, 12, many),
+                                write_shard(folder, "i", 2, 3, 12, many)}),
+                       "4 of 12 images of split 'test' are bad"));
 }
 
 TEST_CASE("what does not belong together is refused by the name of its file") {
   const Folder folder;
   const std::string a = write_shard(folder, "a", 0, 3, 11), b = write_shard(folder, "b", 1, 3, 11), c = write_shard(folder, "c", 2, 3, 11);
-  CHECK(contains(refusal({a, c}), "missing: 1/3"));
-  CHECK(contains(refusal({a, b, c, b}), "b.json: is shard 1/3, and so is"));
-  CHECK(contains(refusal({a, b, write_shard(folder, "d", 2, 4, 11)}), "d.json: is shard 2/4"));
-  CHECK(contains(refusal({a, b, write_shard(folder, "e", 2, 3, 12)}), "e.json: is of another data set"));
+  CHECK(test::contains(refusal({a, c}), "missing: 1/3"));
+  CHECK(test::contains(refusal({a, b, c, b}), "b.json: is shard 1/3, and so is"));
+  CHECK(test::contains(refusal({a, b, write_shard(folder, "d", 2, 4, 11)}), "d.json: is shard 2/4"));
+  CHECK(test::contains(refusal({a, b, write_shard(folder, "e", 2, 3, 12)}), "e.json: is of another data set"));
   const auto changed = [&](const std::string& field, const Json& value) {
     return refusal({a, b, write_shard(folder, "x", 2, 3, 11, {}, [&](Json& document) { document[Json::json_pointer(field)] = value; })});
   };
-  CHECK(contains(changed("/split", "train"), "x.json: is of another split ('train')"));
-  CHECK(contains(changed("/layer", "map"), "x.json: is of another layer (map)"));
-  CHECK(contains(changed("/model/method", "moco"), "x.json: is of another model"));
-  CHECK(contains(changed("/dataset/splits/test/digest", ""), "x.json: is of another data set"));
-  CHECK(contains(changed("/shard/max_bad", 0.5), "x.json: was made with another --on-bad"));
-  CHECK(contains(changed("/count", 4), "x.safetensors: 'features' is F32 (3, 2) where"));
-  CHECK(contains(changed("/count", 2), "x.safetensors: 'features' is F32 (3, 2) where"));
-  CHECK(contains(changed("/shard/index", 3), "x.json: /shard: there is no part 3 of 3"));
-  CHECK(contains(changed("/shard/samples", 2), "there is no part 2 of 3 of 2 samples"));
-  CHECK(contains(changed("/shard/count", 0), "x.json: /shard/count"));
-  CHECK(contains(changed("/bad_items", Json::array({1})), "lists 1 bad images where 0"));
+  CHECK(test::contains(changed("/split", "train"), "x.json: is of another split ('train')"));
+  CHECK(test::contains(changed("/layer", "map"), "x.json: is of another layer (map)"));
+  CHECK(test::contains(changed("/model/method", "moco"), "x.json: is of another model"));
+  CHECK(test::contains(changed("/dataset/splits/test/digest", ""), "x.json: is of another data set"));
+  CHECK(test::contains(changed("/shard/max_bad", 0.5), "x.json: was made with another --on-bad"));
+  CHECK(test::contains(changed("/count", 4), "x.safetensors: 'features' is F32 (3, 2) where"));
+  CHECK(test::contains(changed("/count", 2), "x.safetensors: 'features' is F32 (3, 2) where"));
+  CHECK(test::contains(changed("/shard/index", 3), "x.json: /shard: there is no part 3 of 3"));
+  CHECK(test::contains(changed("/shard/samples", 2), "there is no part 2 of 3 of 2 samples"));
+  CHECK(test::contains(changed("/shard/count", 0), "x.json: /shard/count"));
+  CHECK(test::contains(changed("/bad_items", Json::array({1})), "lists 1 bad images where 0"));
   // A manifest that claims 2^53 samples costs nothing.
-  CHECK(contains(refusal({write_shard(folder, "y", 0, 1, 11, {}, [](Json& d) { d["shard"]["samples"] = 9007199254740991; })}),
-                 "y.json: lists 0 bad images"));
-  CHECK(contains(refusal({write_shard(folder, "w", 0, 1, 11, {}, [](Json& d) { d.erase("shard"); })}), "w.json: is no shard"));
-  CHECK(contains(refusal({}, core::Exit::usage), "name the manifests"));
+  CHECK(test::contains(refusal({write_shard(folder, "y", 0, 1, 11, {}, [](Json& d) { d["shard"]["samples"] = 9007199254740991; })}),
+                       "y.json: lists 0 bad images"));
+  CHECK(test::contains(refusal({write_shard(folder, "w", 0, 1, 11, {}, [](Json& d) { d.erase("shard"); })}), "w.json: is no shard"));
+  CHECK(test::contains(refusal({}, core::Exit::usage), "name the manifests"));
 }
 
 TEST_CASE("a payload that is not its manifest's is refused") {
   const Folder folder;
   const std::string a = write_shard(folder, "a", 0, 2, 10), b = write_shard(folder, "b", 1, 2, 10);
   core::write_atomically(folder / "b.safetensors", core::read_bytes(folder / "a.safetensors"));
-  CHECK(contains(refusal({a, b}), "b.safetensors: the features file is not the one"));
+  CHECK(test::contains(refusal({a, b}), "b.safetensors: the features file is not the one"));
   // Of the right digest, but with samples that are another shard's.
   const std::string c = write_shard(folder, "c", 1, 2, 10, {}, [&](Json& document) {
     document["data"] = {{"path", "a.safetensors"}, {"digest", core::digest_of_file(folder / "a.safetensors")}};
   });
-  CHECK(contains(refusal({a, c}), "has sample 0 where shard 1/2 has 5 to 9"));
+  CHECK(test::contains(refusal({a, c}), "has sample 0 where shard 1/2 has 5 to 9"));
   const std::string d = write_shard(folder, "d", 1, 2, 10, {}, [&](Json& document) { document["dim"] = 3; });
-  CHECK(contains(refusal({d, a}), "a.json: is of another model"));
+  CHECK(test::contains(refusal({d, a}), "a.json: is of another model"));
   std::filesystem::remove(folder / "a.safetensors");
-  CHECK(contains(refusal({a, write_shard(folder, "b", 1, 2, 10)}, core::Exit::no_input), "is missing"));
+  CHECK(test::contains(refusal({a, write_shard(folder, "b", 1, 2, 10)}, core::Exit::no_input), "is missing"));
 }
