@@ -417,9 +417,9 @@ void Session::run(const std::function<void()>& work) {
       watch_->end(fmt::format("rank {} ended: {}", launch_.rank, error.what()));
       throw;
     }
-    const auto verdict = watch_->verdict();
-    if (!verdict) watch_->end(fmt::format("rank {} lost contact: {}", launch_.rank, error.what()));
-    core::fail(core::Exit::io, "{}", verdict.value_or(fmt::format("rank {} lost contact: {}", launch_.rank, error.what())));
+    auto words = watch_->verdict();
+    if (!words) watch_->end(words.emplace(fmt::format("rank {} lost contact: {}", launch_.rank, error.what())));
+    core::fail(core::Exit::io, "{}", *words);
   }
 }
 

@@ -100,14 +100,14 @@ Arms find_arms(const std::vector<Metrics>& metrics) {
   for (const Metrics& one : metrics) settings.push_back(settings_of(model_of(one)));
   const auto method_of = [&](std::size_t m) { return model_of(metrics[m]).value("method", ""); };
   // An option that a run of an earlier build did not know yet tells nothing apart.
-  std::map<std::string, std::set<std::string>> unknown;
-  for (std::size_t m = 0; m < metrics.size(); ++m)
-    for (std::size_t n = 0; n < metrics.size(); ++n)
-      if (method_of(m) == method_of(n))
-        for (const auto& [key, value] : settings[m])
-          if (!settings[n].contains(key)) unknown[method_of(m)].insert(key);
+  std::map<std::string, std::map<std::string, std::size_t>> knowing;
+  std::map<std::string, std::size_t> runs;
   for (std::size_t m = 0; m < metrics.size(); ++m) {
-    for (const auto& key : unknown[method_of(m)]) settings[m].erase(key);
+    ++runs[method_of(m)];
+    for (const auto& [key, value] : settings[m]) ++knowing[method_of(m)][key];
+  }
+  for (std::size_t m = 0; m < metrics.size(); ++m) {
+    std::erase_if(settings[m], [&](const auto& item) { return knowing[method_of(m)][item.first] < runs[method_of(m)]; });
     auto& known = variants[method_of(m)];
     if (std::find(known.begin(), known.end(), settings[m]) == known.end()) known.push_back(settings[m]);
   }
