@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <exception>
 #include <functional>
 #include <thread>
@@ -17,6 +18,9 @@ namespace selfsight::test {
 /// Runs `body` once for each of `size` ranks at the same time. What a body throws comes out here. doctest's checks are for the caller:
 /// results go into places of the ranks' own.
 inline void with_ranks(int size, const std::function<void(const dist::Ranks&)>& body) {
+  // c10d's flight recorder, one for the process, notes its groups without a lock: made for one rank a process.
+  static const int no_recorder = setenv("TORCH_FR_BUFFER_SIZE", "0", 1);
+  REQUIRE(no_recorder == 0);
   const auto store = c10::make_intrusive<c10d::HashStore>();
   std::vector<std::exception_ptr> errors(static_cast<std::size_t>(size));
   {
