@@ -9,6 +9,7 @@
 #include "train/versions.h"
 
 #include <cstdio>
+#include <optional>
 #include <utility>
 
 using namespace selfsight;
@@ -103,6 +104,7 @@ void pretrain(core::CommandLine& cli) {
   cli.info().purpose = fmt::format("{}: {}\nPaper: {}\nNeeds: {}.", entry.title, entry.summary, entry.paper, entry.needs);
   if (!entry.cost.empty()) cli.info().purpose += fmt::format("\nCost of a step next to SimCLR's: {}.", entry.cost);
 
+  std::optional<dist::Session> session;  // the last to go: it sees to it that the end of all others does not wait for ranks that are gone
   train::Run run;
   ToolOptions tool;
   // Which options there are depends on the method and its modifiers: these are read before the rest.
@@ -119,9 +121,9 @@ void pretrain(core::CommandLine& cli) {
                fmt::join(tool.with, ","), fmt::join(tool.with, ","));
 
   if (tool.folder.empty()) core::fail(core::Exit::usage, "say where the run's files go: -o DIR");
-  dist::Session session(tool.session);
-  run.ranks = session.ranks();
-  session.run([&] { train_and_write(cli, run, tool, session); });
+  session.emplace(tool.session);
+  run.ranks = session->ranks();
+  session->run([&] { train_and_write(cli, run, tool, *session); });
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <limits>
 #include <mutex>
 #include <thread>
 
@@ -23,6 +24,8 @@ namespace selfsight::dist {
 namespace {
 
 using StorePtr = c10::intrusive_ptr<c10d::Store>;
+constexpr double never = std::numeric_limits<double>::infinity();
+constexpr double to_end = 8;  // seconds for the last things of a process
 constexpr const char* on_from_there = "; the same command goes on from the last checkpoint";
 using namespace std::chrono_literals;
 
@@ -91,11 +94,12 @@ class Session::Watch {
   /// Ranks that may use the same processors as this one, itself included.
   [[nodiscard]] int sharers() const;
   void begin();
-  /// Ends this rank, and with it the others, which are told why.
-  void end(const std::string& reason);
+  /// Ends this rank by `error`, and with it the others, which are told why.
+  void end(const std::string& error, core::Exit exit);
   /// Which rank is at fault, as soon as it is known; none when nobody finds out.
   std::optional<std::string> verdict();
-  void part();
+  /// The ranks go together, this one with `exit`.
+  void part(core::Exit exit = core::Exit::ok);
 
  private:
   void meet();
@@ -110,8 +114,8 @@ class Session::Watch {
   /// Tells the others what has happened; of several reasons the first one stands.
   void announce(c10d::Store& store, const std::string& reason);
   void linger();
-  /// From here on this rank ends by itself, and has so many seconds for it.
-  void begin_to_end(const std::string& last_words);
+  /// Within so many seconds this process has ended by itself, or it is ended with these words and this code. To be called with mutex_ held.
+  void end_within(double seconds, const std::string& last_words, core::Exit exit);
 
   Launch launch_;
   SessionOptions options_;
@@ -120,10 +124,10 @@ class Session::Watch {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::string verdict_, last_words_;
-  double ending_ = 0;                    ///< since when this rank ends by an error; 0: it does not
-  bool parting_ = false, over_ = false;  ///< all is done; the object is going
-  bool given_ = true;                    ///< the thread that gives signs has come back from the store for good
-  std::atomic<double> heard_ = 0;        ///< when the store answered last
+  double end_by_ = never;  ///< the monotonic second by which this process has to have ended
+  core::Exit exit_ = core::Exit::io;
+  bool listening_ = false, over_ = false, done_ = false;  ///< others' silence counts; no more signs are given; the object is gone
+  std::atomic<double> heard_ = 0;                         ///< when the store answered last
   std::vector<std::pair<std::string, double>> signs_;
   std::thread giver_;
   std::jthread judge_;
@@ -131,7 +135,19 @@ class Session::Watch {
 
 Session::Watch::Watch(const Launch& launch, const SessionOptions& options)
     : launch_(launch), options_(options), signs_(static_cast<std::size_t>(launch.size)) {
-  meet();
+  // Whoever listens at the store's port may be something else, which takes a connection and never answers.
+  end_within(options.meeting + to_end,
+             fmt::format("rank {}: what listens at {}:{} does not answer (MASTER_ADDR and MASTER_PORT name the place where the ranks meet)",
+                         launch.rank, launch.address, launch.port),
+             core::Exit::io);
+  judge_ = std::jthread([this] { judge(); });
+  try {
+    meet();
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    done_ = true;
+    throw;
+  }
 }
 
 void Session::Watch::meet() {
@@ -191,14 +207,21 @@ int Session::Watch::sharers() const {
 void Session::Watch::begin() {
   heard_ = core::monotonic_seconds();
   for (auto& sign : signs_) sign.second = heard_;
-  given_ = false;
+  const std::lock_guard lock(mutex_);
+  end_by_ = never;
+  listening_ = true;
   giver_ = std::thread([this] { give_signs(); });
-  judge_ = std::jthread([this] { judge(); });
+}
+
+void Session::Watch::end_within(double seconds, const std::string& last_words, core::Exit exit) {
+  end_by_ = core::monotonic_seconds() + seconds;
+  last_words_ = last_words;
+  exit_ = exit;
 }
 
 void Session::Watch::decide(const std::string& reason) {
   const std::lock_guard lock(mutex_);
-  if (verdict_.empty() && !parting_) verdict_ = reason;
+  if (verdict_.empty() && listening_) verdict_ = reason;
   changed_.notify_all();
 }
 
@@ -208,11 +231,7 @@ void Session::Watch::give_signs() {
   for (std::int64_t count = 0;; ++count) {
     {
       std::unique_lock lock(mutex_);
-      if (changed_.wait_for(lock, 1s, [&] { return over_; })) {
-        given_ = true;
-        changed_.notify_all();
-        return;
-      }
+      if (changed_.wait_for(lock, 1s, [&] { return over_; })) return;
     }
     // A keeper on this host that is gone need not be waited for.
     if (launch_.rank != 0 && !launch_.agent && is_gone(hosts_[0])) decide(name(0) + " is gone");
@@ -256,38 +275,24 @@ void Session::Watch::announce(c10d::Store& store, const std::string& reason) {
 }
 
 /// The program ends by itself, by the error that breaks off what the ranks do together. Where that does not come (a cut link says nothing)
-/// it would wait for half an hour, and so would an end that hangs at a store that does not answer: whatever is written is written whole or
-/// not at all, so the process can just end.
+/// it would wait for half an hour, and so would an end that hangs at a store that does not answer, or in the destructor of a process group
+/// whose last exchange nobody will answer: whatever is written is written whole or not at all, so the process can just end.
 void Session::Watch::judge() {
-  constexpr double to_break_off = 3, to_end = 8;  // seconds
-  double decided = 0;
+  constexpr double to_break_off = 3;  // seconds
   std::unique_lock lock(mutex_);
-  while (!over_) {
+  while (!done_) {
     changed_.wait_for(lock, 500ms);
     const double now = core::monotonic_seconds();
-    if (over_ || parting_) continue;
-    if (ending_ > 0) {
-      if (now - ending_ < to_end) continue;
-      core::log_line(core::Level::error, last_words_);
-      ::_exit(static_cast<int>(core::Exit::io));
-    }
-    if (const double quiet = now - heard_; verdict_.empty() && quiet > options_.silence) {
+    if (const double quiet = now - heard_; listening_ && verdict_.empty() && quiet > options_.silence) {
       verdict_ = launch_.rank == 0 || launch_.agent ? fmt::format("the store of the ranks has not answered for {:.0f} seconds", quiet)
                                                     : fmt::format("{} cannot be reached for {:.0f} seconds", name(0), quiet);
       changed_.notify_all();
     }
-    if (verdict_.empty()) continue;
-    if (decided == 0) decided = now;
-    if (now - decided < to_break_off) continue;
-    core::log_line(core::Level::error, verdict_ + on_from_there);
-    ::_exit(static_cast<int>(core::Exit::io));
+    if (!verdict_.empty() && end_by_ == never) end_within(to_break_off, verdict_ + on_from_there, core::Exit::io);
+    if (done_ || now < end_by_) continue;
+    if (exit_ != core::Exit::ok) core::log_line(core::Level::error, last_words_);
+    ::_exit(static_cast<int>(exit_));
   }
-}
-
-void Session::Watch::begin_to_end(const std::string& last_words) {
-  const std::lock_guard lock(mutex_);
-  ending_ = core::monotonic_seconds();
-  last_words_ = last_words;
 }
 
 std::optional<std::string> Session::Watch::verdict() {
@@ -296,16 +301,18 @@ std::optional<std::string> Session::Watch::verdict() {
   {
     std::unique_lock lock(mutex_);
     if (!changed_.wait_for(lock, milliseconds(options_.silence + margin), [&] { return !verdict_.empty(); })) return std::nullopt;
-    ending_ = core::monotonic_seconds();
-    last_words_ = verdict_ + on_from_there;
+    end_within(to_end, verdict_ + on_from_there, core::Exit::io);
   }
   linger();
   return last_words_;
 }
 
-void Session::Watch::end(const std::string& reason) {
-  begin_to_end(reason);
-  announce(*store_, reason);
+void Session::Watch::end(const std::string& error, core::Exit exit) {
+  {
+    const std::lock_guard lock(mutex_);
+    end_within(to_end, error, exit);
+  }
+  announce(*store_, fmt::format("rank {} ended: {}", launch_.rank, error));
   linger();
 }
 
@@ -326,27 +333,30 @@ void Session::Watch::linger() {
 
 /// The ranks go together: the store goes with the first of them, and a connection that ends is a dead rank to the others. The first is the
 /// last to come here, for it alone writes; if it is gone before that, the others have failed.
-void Session::Watch::part() {
-  const auto done = [&] {
+void Session::Watch::part(core::Exit exit) {
+  const auto done = [&](double seconds) {
     const std::lock_guard lock(mutex_);
-    parting_ = true;
+    if (!verdict_.empty()) return;
+    listening_ = false;
+    end_within(seconds, "the parting of the ranks took too long", exit);
   };
-  const auto await = [&](const std::string& name, int rank) {
+  const auto await = [&](const char* what) {
     const double begin = core::monotonic_seconds();
-    while (!store_->check({name}) && !is_gone(hosts_[static_cast<std::size_t>(rank)]) &&
-           core::monotonic_seconds() - begin < options_.silence)
-      std::this_thread::sleep_for(5ms);
+    for (int rank = 1; rank < launch_.size; ++rank)
+      while (!store_->check({key(what, rank)}) && !is_gone(hosts_[static_cast<std::size_t>(rank)]) &&
+             core::monotonic_seconds() - begin < options_.silence)
+        std::this_thread::sleep_for(5ms);
   };
-  if (launch_.rank == 0) done();
+  if (launch_.rank == 0) done(2 * options_.silence + to_end);
   try {
     put(*store_, key("left", launch_.rank), "");
     if (launch_.rank == 0) {
-      for (int rank = 1; rank < launch_.size; ++rank) await(key("left", rank), rank);
+      await("left");
       put(*store_, "all-left", "");
-      for (int rank = 1; rank < launch_.size; ++rank) await(key("gone", rank), rank);
+      await("gone");
     } else {
       while (!store_->check({"all-left"})) std::this_thread::sleep_for(5ms);
-      done();
+      done(to_end);
       put(*store_, key("gone", launch_.rank), "");
     }
   } catch (const std::exception& error) {
@@ -356,17 +366,16 @@ void Session::Watch::part() {
 
 Session::Watch::~Watch() {
   {
-    std::unique_lock lock(mutex_);
+    const std::lock_guard lock(mutex_);
     over_ = true;
     changed_.notify_all();
-    if (!giver_.joinable()) return;
-    if (!changed_.wait_for(lock, 3s, [&] { return given_; })) {
-      // It waits for a store that does not answer, perhaps for ever.
-      if (!last_words_.empty()) core::log_line(core::Level::error, last_words_);
-      ::_exit(static_cast<int>(last_words_.empty() ? core::Exit::ok : core::Exit::io));
-    }
+    constexpr double to_come_back = 3;  // seconds: the thread may wait for a store that does not answer, perhaps for ever
+    end_by_ = std::min(end_by_, core::monotonic_seconds() + to_come_back);
   }
-  giver_.join();
+  if (giver_.joinable()) giver_.join();
+  const std::lock_guard lock(mutex_);
+  done_ = true;
+  changed_.notify_all();
 }
 
 Session::Session(const SessionOptions& options) : launch_(detect_launch()) {
@@ -379,15 +388,17 @@ Session::Session(const SessionOptions& options) : launch_(detect_launch()) {
   try {
     ranks_ = Ranks(gloo(watch_->store(), launch_.rank, launch_.size, watch_->address(), options.meeting));
   } catch (const std::exception& error) {
-    const auto verdict = watch_->verdict();
-    core::fail(core::Exit::io, "rank {}: {}", launch_.rank, verdict.value_or(fmt::format("cannot reach the others: {}", error.what())));
+    auto words = watch_->verdict();
+    if (!words) watch_->end(words.emplace(fmt::format("cannot reach the others: {}", error.what())), core::Exit::io);
+    core::fail(core::Exit::io, "rank {}: {}", launch_.rank, *words);
   }
   static Warnings warnings;
   c10::WarningUtils::set_warning_handler(&warnings);
   core::log_info("{} ranks, started by {}; they met at {}:{}", launch_.size, launch_.launcher, launch_.address, launch_.port);
 }
 
-Session::~Session() = default;
+// With the judge still there: a process group waits at its end for exchanges that have begun.
+Session::~Session() { ranks_ = Ranks(); }
 
 std::string Session::own_device(const std::string& device) {
   if (launch_.alone() || !device.starts_with("cuda")) return device;
@@ -405,20 +416,20 @@ void Session::run(const std::function<void()>& work) {
       work();
     } catch (const core::Error& error) {
       if (error.exit() != core::Exit::interrupted) throw;
-      watch_->part();
+      watch_->part(error.exit());
       throw;
     }
     watch_->part();
   } catch (const core::Error& error) {
-    if (error.exit() != core::Exit::interrupted) watch_->end(fmt::format("rank {} ended: {}", launch_.rank, error.what()));
+    if (error.exit() != core::Exit::interrupted) watch_->end(error.what(), error.exit());
     throw;
   } catch (const std::exception& error) {
     if (!is_lost_contact(error)) {
-      watch_->end(fmt::format("rank {} ended: {}", launch_.rank, error.what()));
+      watch_->end(error.what(), core::Exit::internal);
       throw;
     }
     auto words = watch_->verdict();
-    if (!words) watch_->end(words.emplace(fmt::format("rank {} lost contact: {}", launch_.rank, error.what())));
+    if (!words) watch_->end(words.emplace(fmt::format("rank {} lost contact: {}", launch_.rank, error.what())), core::Exit::io);
     core::fail(core::Exit::io, "{}", *words);
   }
 }

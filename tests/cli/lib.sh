@@ -2,6 +2,7 @@
 # BIN: folder of the executables. Each script works in a folder of its own, removed at the end.
 set -uo pipefail
 : "${BIN:?set BIN to the folder of the executables}"
+BIN=$(cd "$BIN" && pwd) || exit 1
 PATH=$BIN:$PATH
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$(mktemp -d)

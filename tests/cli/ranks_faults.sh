@@ -66,11 +66,11 @@ P
 run 2 hung
 under_way hung
 kill -STOP "${pids[1]}"; begin=$SECONDS
-wait "${pids[0]}"
+ended "${pids[0]}"
 status=$?
 kill -CONT "${pids[1]}"
 [ $status = 74 ] && grep -q "rank 1 (process ${pids[1]} on .*) has not been heard of for" rank-0.err && pass || { fail "a rank that hangs: $status"; tail -n 3 rank-0.err; }
-wait "${pids[1]}"
+ended "${pids[1]}"
 status=$?
 [ $status = 74 ] && pass || { fail "a rank that hung ended with $status"; tail -n 3 rank-1.err; }
 
@@ -79,13 +79,13 @@ run 3 silent --batch 48 --shuffle-groups 3
 under_way silent
 kill -STOP "${pids[0]}"; begin=$SECONDS
 for rank in 1 2; do
-  wait "${pids[rank]}"
+  ended "${pids[rank]}"
   status=$?
   [ $status = 74 ] && [ $((SECONDS - begin)) -lt 30 ] && grep -qE "rank (0|1|2) \(process [0-9]+ on .*\) (cannot be reached|is gone|has not been)" "rank-$rank.err" && pass ||
     { fail "rank $rank ended with $status after $((SECONDS - begin)) s when the first hung"; tail -n 3 "rank-$rank.err"; }
 done
 kill -CONT "${pids[0]}"
-wait "${pids[0]}"
+ended "${pids[0]}"
 status=$?
 [ $status = 74 ] && pass || fail "the first rank hung and ended with $status"
 
@@ -98,6 +98,16 @@ status=$?
 RANK=1 WORLD_SIZE=3 MASTER_ADDR=127.0.0.1 MASTER_PORT=23458 $command -o missing --meeting-time 2 >out 2>err
 status=$?
 [ $status = 74 ] && grep -q 'rank 0 was not to be found at 127.0.0.1:23458 within 2 seconds' err && pass || { fail "no first rank: $status"; tail -n 3 err; }
+# Whatever listens there need not be a store.
+python3 -c 'import socket, time
+s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1], flush=True); time.sleep(60)' >port &
+mute=$!
+until [ -s port ]; do sleep 0.05; done
+# shellcheck disable=SC2086
+RANK=1 WORLD_SIZE=3 MASTER_ADDR=127.0.0.1 MASTER_PORT=$(cat port) $command -o missing --meeting-time 2 >out 2>err
+status=$?
+kill $mute
+[ $status = 74 ] && grep -q "what listens at 127.0.0.1:$(cat port) does not answer" err && pass || { fail "no store: $status"; tail -n 3 err; }
 [ ! -e missing ] && pass || fail "a run that never began left a folder"
 ranks 2 bash -c "[ \$RANK = 0 ] || options='--lr 0.5'; exec $command -o other \$options"; begin=$SECONDS
 named 64 'rank 1 was started with other options than rank 0.*lr: .* there, 0.5 here' 1
@@ -125,7 +135,7 @@ grep -q 'b/7.png' bad/model.json && pass || fail "the bad image is not listed"
 # What a launcher of a cluster sets.
 # shellcheck disable=SC2086
 if command -v mpirun >/dev/null; then
-  ok "mpirun" env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 PATH="$PATH" mpirun --oversubscribe -np 2 $command -o mpi
+  ok "mpirun" env OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 PATH="$PATH" mpirun --oversubscribe -np 2 $command -o mpi </dev/null
   python3 -c 'import json; assert json.load(open("out"))["manifest"] == "model"' && pass || fail "mpirun: not one manifest"
   run 2 two
   all_end 0 "two ranks"

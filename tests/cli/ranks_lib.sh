@@ -11,12 +11,28 @@ ranks() {
     pids+=($!)
   done
 }
+# ended PID: waits for a process and gives its exit code. One that is still there after two minutes hangs: what it waits for is shown, and
+# it is killed.
+ended() {
+  local pid=$1 thread
+  for _ in $(seq 1200); do
+    [[ $(cat "/proc/$pid/stat" 2>/dev/null) == *") "[^Z]* ]] || break
+    sleep 0.1
+  done
+  if [[ $(cat "/proc/$pid/stat" 2>/dev/null) == *") "[^Z]* ]]; then
+    fail "process $pid hangs: $(tr '\0' ' ' <"/proc/$pid/cmdline")" >&2
+    for thread in "/proc/$pid/task/"*; do echo "$(cat "$thread/comm"): $(cat "$thread/wchan") $(cat "$thread/syscall")"; done >&2
+    command -v gdb >/dev/null && gdb -p "$pid" -batch -ex "thread apply all bt 12" >&2 2>/dev/null
+    kill -9 "$pid"
+  fi
+  wait "$pid"
+}
 # wait_ranks: waits for them all; their exit codes are in codes
 wait_ranks() {
   local pid
   codes=()
   for pid in "${pids[@]}"; do
-    wait "$pid"
+    ended "$pid"
     codes+=($?)
   done
 }
