@@ -6,7 +6,7 @@
 // their gradients.
 #pragma once
 
-#include <torch/torch.h>
+#include "libtorch.h"
 
 #include <cstdint>
 #include <memory>

@@ -5,6 +5,8 @@
 #include "nn/encoder.h"
 #include "nn/resnet.h"
 
+#include <torch/nn/modules/activation.h>
+
 namespace selfsight::methods {
 
 StagedEncoder::StagedEncoder(const nn::BackboneOptions& backbone_options, const HsaOptions& options) : stages_(options.stages) {

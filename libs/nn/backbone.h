@@ -3,8 +3,8 @@
 
 #include "core/options.h"
 #include "core/registry.h"
+#include "libtorch.h"
 
-#include <torch/torch.h>
 #include <nlohmann/json_fwd.hpp>
 
 #include <map>

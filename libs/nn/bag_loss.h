@@ -2,7 +2,7 @@
 // each drawn to the keys of anchor and mate, every positive contrasted alone with the queue.
 #pragma once
 
-#include <torch/torch.h>
+#include "libtorch.h"
 
 namespace selfsight::nn {
 

@@ -4,9 +4,8 @@
 #pragma once
 
 #include "data/view.h"
+#include "libtorch.h"
 #include "nn/heads.h"
-
-#include <torch/torch.h>
 
 #include <vector>
 

@@ -3,8 +3,7 @@
 #pragma once
 
 #include "dist/ranks.h"
-
-#include <torch/torch.h>
+#include "libtorch.h"
 
 #include <cstdint>
 #include <vector>

@@ -2,8 +2,7 @@
 #pragma once
 
 #include "core/rng.h"
-
-#include <torch/torch.h>
+#include "libtorch.h"
 
 namespace selfsight::nn {
 

@@ -1,7 +1,7 @@
 // Networks that follow others: copies, exponential moving averages.
 #pragma once
 
-#include <torch/torch.h>
+#include "libtorch.h"
 
 namespace selfsight::nn {
 

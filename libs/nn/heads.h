@@ -1,9 +1,9 @@
 // What stands between a backbone and a loss: projectors, predictors, DINO's head, prototypes.
 #pragma once
 
+#include "libtorch.h"
 #include "nn/batch_norm.h"
 
-#include <torch/torch.h>
 #include <nlohmann/json_fwd.hpp>
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // k-means (Lloyd 1982) with k-means++ seeds (Arthur and Vassilvitskii, SODA 2007), made for pseudo-labels.
 #pragma once
 
-#include <torch/torch.h>
+#include "libtorch.h"
 
 #include <cstdint>
 #include <vector>

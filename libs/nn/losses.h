@@ -2,8 +2,7 @@
 #pragma once
 
 #include "dist/ranks.h"
-
-#include <torch/torch.h>
+#include "libtorch.h"
 
 #include <cstdint>
 

@@ -1,7 +1,7 @@
 // Exact nearest neighbours, and the weighted kNN classifier of Wu et al. (arXiv 1805.01978, section 3.4) as DINO uses it.
 #pragma once
 
-#include <torch/torch.h>
+#include "libtorch.h"
 
 #include <cstdint>
 

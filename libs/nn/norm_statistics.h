@@ -1,7 +1,7 @@
 // The running statistics of a module's batch normalisations: what a forward pass changes even when nothing comes of it.
 #pragma once
 
-#include <torch/torch.h>
+#include "libtorch.h"
 
 #include <vector>
 

@@ -1,9 +1,8 @@
 // A matrix as the distance engine of metrics takes it.
 #pragma once
 
+#include "libtorch.h"
 #include "metrics/distance.h"
-
-#include <torch/torch.h>
 
 namespace selfsight::nn {
 

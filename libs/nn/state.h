@@ -2,8 +2,7 @@
 #pragma once
 
 #include "core/files.h"
-
-#include <torch/torch.h>
+#include "libtorch.h"
 
 #include <map>
 #include <string>

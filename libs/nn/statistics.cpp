@@ -17,7 +17,7 @@ double effective_rank(const torch::Tensor& x) {
   const torch::Tensor singular = at::linalg_eigvalsh(gram).clamp_min(0).sqrt();
   const double sum = singular.sum().item<double>();
   if (sum <= 0) return 0;
-  return torch::special::entr(singular / sum).sum().exp().item<double>();
+  return at::special_entr(singular / sum).sum().exp().item<double>();
 }
 
 }  // namespace selfsight::nn

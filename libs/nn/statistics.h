@@ -1,7 +1,7 @@
 // Numbers that show a collapse before the accuracy does.
 #pragma once
 
-#include <torch/torch.h>
+#include "libtorch.h"
 
 namespace selfsight::nn {
 

@@ -1,9 +1,8 @@
 // Between the tensors of files and LibTorch's.
 #pragma once
 
+#include "libtorch.h"
 #include "manifest/safetensors.h"
-
-#include <torch/torch.h>
 
 namespace selfsight::nn {
 

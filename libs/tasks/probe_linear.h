@@ -1,7 +1,7 @@
 // The linear probe: one softmax layer on frozen features, its learning rate chosen on a held-out part of the training split.
 #pragma once
 
-#include <torch/torch.h>
+#include "libtorch.h"
 
 #include <cstdint>
 #include <functional>

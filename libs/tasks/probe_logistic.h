@@ -2,7 +2,7 @@
 // share the samples, so that one matrix product serves all of them.
 #pragma once
 
-#include <torch/torch.h>
+#include "libtorch.h"
 
 #include <cstdint>
 #include <vector>

@@ -2,8 +2,7 @@
 #pragma once
 
 #include "data/plan.h"
-
-#include <torch/torch.h>
+#include "libtorch.h"
 
 namespace selfsight::train {
 

@@ -14,12 +14,12 @@
 #include "core/registry.h"
 #include "data/loader.h"
 #include "dist/ranks.h"
+#include "libtorch.h"
 #include "nn/backbone.h"
 #include "train/embed.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 
-#include <torch/torch.h>
 #include <nlohmann/json.hpp>
 
 #include <functional>

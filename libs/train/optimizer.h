@@ -2,8 +2,7 @@
 #pragma once
 
 #include "core/options.h"
-
-#include <torch/torch.h>
+#include "libtorch.h"
 
 #include <map>
 #include <string>

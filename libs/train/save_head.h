@@ -2,8 +2,8 @@
 #pragma once
 
 #include "core/files.h"
+#include "libtorch.h"
 
-#include <torch/torch.h>
 #include <nlohmann/json.hpp>
 
 #include <string>

@@ -2,8 +2,7 @@
 #pragma once
 
 #include "data/loader.h"
-
-#include <torch/torch.h>
+#include "libtorch.h"
 
 #include <vector>
 

@@ -1,6 +1,7 @@
 #include "train/versions.h"
 
-#include <torch/torch.h>
+#include "libtorch.h"
+
 #include <torch/version.h>
 
 namespace selfsight::train {

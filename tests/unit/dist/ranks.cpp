@@ -4,6 +4,8 @@
 #include "unit/ranks.h"
 #include "unit/support.h"
 
+#include <torch/nn/modules/activation.h>
+
 using namespace selfsight;
 
 namespace {

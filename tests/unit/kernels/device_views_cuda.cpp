@@ -3,9 +3,8 @@
 #include "data/multi_crop.h"
 #include "data/view.h"
 #include "kernels/device_views.h"
+#include "libtorch.h"
 #include "unit/data/support.h"
-
-#include <torch/torch.h>
 
 #include <dlfcn.h>
 

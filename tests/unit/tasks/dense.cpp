@@ -5,6 +5,8 @@
 #include "tasks/dense_segment.h"
 #include "unit/methods/runs.h"
 
+#include <torch/optim/adam.h>
+
 #include <cmath>
 
 using namespace selfsight;

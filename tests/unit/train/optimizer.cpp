@@ -4,6 +4,8 @@
 #include "core/error.h"
 
 #include <doctest/doctest.h>
+#include <torch/optim/adamw.h>
+#include <torch/optim/sgd.h>
 
 using namespace selfsight;
 
