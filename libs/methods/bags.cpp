@@ -12,11 +12,13 @@ namespace selfsight::methods {
 void BagMethod::describe(core::Options& o) {
   o.add("temperature", &bag_.temperature, "tau of InfoNCE").range(0.001, 10);
   o.add("queue", &bag_.queue, "|Q|, keys of anchors in the queue").range(1, 1 << 24);
-  o.add("mates-per-sample", &bag_.mates, "M, nearest others in a bag; one is drawn a step").range(1, 10000);
+  o.add("mates-per-sample", &bag_.mates, "M, nearest others in a bag; one is drawn a step (those of --mates have their own M)")
+      .range(1, 10000);
   o.add("cross-from", &bag_.cross_from, "epoch, counted from 0, from which anchor and mate are drawn to each other's keys too").range(0);
   o.add("mix-alpha", &bag_.mix_alpha, "alpha of CutMix's Beta distribution; 0: without the mixture").range(0, 1000);
   o.add("shuffle-groups", &bag_.groups,
-        "groups that queries and (shuffled) keys are batch-normalised in, standing for shuffled BN over as many GPUs")
+        "groups that queries are batch-normalised in, and where keys come from a moving average (hsa) those too, shuffled, as on as many "
+        "GPUs")
       .range(1, 4096);
   o.group("Views");
   bag_.view.describe(o, "view-");
@@ -28,13 +30,10 @@ std::vector<data::ViewSpec> BagMethod::views(std::int64_t image) const {
   return specs;
 }
 
-void BagMethod::build_bags(const train::Setup& setup, std::int64_t dim, std::vector<double> level_weights) {
+void BagMethod::build_bags(const train::Setup& setup, torch::nn::Module& trained, std::int64_t dim, std::vector<double> level_weights) {
   nn::check_groups(bag_.groups, setup.batch, setup.ranks, "--shuffle-groups");
-  if (bag_.groups > 1) nn::keep_norms_local(*this);
-  if (bag_.queue >= setup.samples)
-    core::fail(core::Exit::usage,
-               "--queue {}: the split has {} images; keep the queue well below that, or a sample's own key is among its negatives",
-               bag_.queue, setup.samples);
+  if (bag_.groups > 1) nn::keep_norms_local(trained);
+  nn::check_queue(bag_.queue, setup.samples);
   mates_ = register_module("mates", std::make_shared<train::Mates>(setup.samples, bag_.mates));
   weights_ = std::move(level_weights);
   for (std::size_t level = 0; level < weights_.size(); ++level)

@@ -30,9 +30,9 @@ class BagMethod : public train::Method {
   void after_skip(const train::Progress& progress) override;
 
  protected:
-  /// Makes mates and one queue a level, each with its weight in the loss. Error: usage for a batch that the groups do not divide, or a
-  /// queue as long as the split (a sample's own key would be among its negatives).
-  void build_bags(const train::Setup& setup, std::int64_t dim, std::vector<double> level_weights);
+  /// Makes mates and one queue a level, each with its weight in the loss; batch normalisation of `trained` keeps to the groups. Error:
+  /// usage for a batch that the groups do not divide, or a queue as long as the split (a sample's own key would be among its negatives).
+  void build_bags(const train::Setup& setup, torch::nn::Module& trained, std::int64_t dim, std::vector<double> level_weights);
   /// Embeddings of all levels side by side, N x (levels * D).
   virtual torch::Tensor queries(const torch::Tensor& x) = 0;
   virtual torch::Tensor keys(const torch::Tensor& x) = 0;

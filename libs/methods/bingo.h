@@ -2,6 +2,8 @@
 //
 // Readings: the teacher stays in eval mode, so that its batch statistics are as frozen as its weights (the release leaves it in training
 // mode, normalising by shuffled batches). A sample is left out of its own bag by its number, not as the first hit.
+//
+// Not here: bags by k-means; the published teachers, whose projectors ssl-convert leaves behind.
 #pragma once
 
 #include "methods/bags.h"

@@ -6,7 +6,7 @@ namespace {
 
 train::PairMethod& pairs_of(train::Method& host) {
   auto* pairs = dynamic_cast<train::PairMethod*>(&host);
-  if (pairs == nullptr)
+  if (pairs == nullptr || !pairs->compares_any_pair())
     core::fail(core::Exit::usage, "--with hallucinator: this method does not compare pairs of embeddings (simclr, moco and simsiam do)");
   return *pairs;
 }
@@ -19,7 +19,8 @@ void Hallucinator::describe(core::Options& o) {
   Modifier::describe(o);
   o.group("Hallucinator");
   o.add("extrapolation", &options_.extrapolation, "largest r; one r a batch, uniform from 0, in e = (1 + r) q - r k").range(0, 10);
-  o.add("hallucinator-hidden", &options_.hidden, "width of the two hidden layers of M").range(1, 1 << 16);
+  o.add("hallucinator-hidden", &options_.hidden, "width of the two hidden layers of M; 0: twice that of a query, as released")
+      .range(0, 1 << 16);
   o.add("hallucinator-module", &options_.module, "M: mlp; none: e itself; off: no further queries, the crop alone")
       .choices({"mlp", "none", "off"});
   o.add("suppress-alpha", &options_.suppress_alpha, "alpha of the Beta distribution of the first view's centre; 0: an ordinary crop")
@@ -40,9 +41,8 @@ std::vector<data::ViewSpec> Hallucinator::views(std::int64_t image) const {
 void Hallucinator::build(const train::Setup& setup) {
   Modifier::build(setup);
   if (options_.module != "mlp") return;
-  const std::int64_t dim = pairs_.embedding_dim();
-  generator_ =
-      register_module("generator", std::make_shared<nn::Mlp>(nn::MlpOptions{.dims = {2 * dim, options_.hidden, options_.hidden, dim}}));
+  const std::int64_t dim = pairs_.embedding_dim(), hidden = options_.hidden > 0 ? options_.hidden : 2 * dim;
+  generator_ = register_module("generator", std::make_shared<nn::Mlp>(nn::MlpOptions{.dims = {2 * dim, hidden, hidden, dim}}));
 }
 
 torch::Tensor Hallucinator::hallucinate(const torch::Tensor& query, const torch::Tensor& key, double r) {

@@ -2,7 +2,7 @@
 // arXiv 2307.12168. A modifier: `--with hallucinator` around simclr, moco or simsiam.
 //
 // Readings: a key is enqueued once (the release enqueues it twice, once for each of its queries). Around SimCLR the doubled keys stay in
-// the denominator, as in the plain NT-Xent of the enlarged set, so that its loss does not fall below ln 3. Around SimSiam the predictions
+// the denominator, as in the plain NT-Xent of the enlarged set, so that its loss does not fall below ln 2. Around SimSiam the predictions
 // are extrapolated, each away from the other view's prediction, and compared with the detached projection, as released; r is one number a
 // batch everywhere (the release draws one for each direction of SimSiam).
 #pragma once
@@ -16,7 +16,7 @@ namespace selfsight::methods {
 
 struct HallucinatorOptions {
   double extrapolation = 0.1;   ///< r is drawn from U(0, this)
-  std::int64_t hidden = 256;    ///< width of M's two hidden layers
+  std::int64_t hidden = 0;      ///< width of M's two hidden layers; 0: twice a query's
   std::string module = "mlp";   ///< M: "mlp", "none" (q~ = e, the linear arm) or "off" (no further queries: the crop alone)
   double suppress_alpha = 0.1;  ///< of the first view's crop; 0: an ordinary crop
   std::vector<double> box = {0.25, 0.75};

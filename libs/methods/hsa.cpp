@@ -7,17 +7,23 @@
 
 #include <torch/nn/modules/activation.h>
 
+#include <set>
+
 namespace selfsight::methods {
 
 StagedEncoder::StagedEncoder(const nn::BackboneOptions& backbone_options, const HsaOptions& options) : stages_(options.stages) {
   backbone = register_module("backbone", nn::make_backbone(backbone_options));
   const std::int64_t features = backbone->feature_dim();
   head = register_module("head", std::make_shared<nn::Mlp>(nn::MlpOptions{.dims = {features, features, options.dim}}));
+  if (std::set(stages_.begin(), stages_.end()).size() != stages_.size())
+    core::fail(core::Exit::usage, "--stages {}: one of them is named twice", fmt::join(stages_, ","));
   for (const auto& stage : stages_) {
-    if (stage == "map" || !backbone->taps().contains(stage))
+    if (!backbone->taps().contains(stage))
       core::fail(core::Exit::usage, "--stages: {} has no stage '{}' (it has: {})", backbone_options.name, stage,
                  fmt::join(backbone->taps(), ", "));
-    const std::int64_t in = nn::tap_channels(*backbone, stage);
+    const torch::Tensor map = nn::probe(*backbone, {stage}).taps.at(stage);
+    if (map.dim() != 4) core::fail(core::Exit::usage, "--stages {}: gives tokens, and a stage is lifted from a map", stage);
+    const std::int64_t in = map.size(1);
     const std::int64_t planes = (in + 1) / 2, width = planes * nn::ResidualBlock::bottleneck_expansion;
     torch::nn::Sequential lift;
     if (options.stage_head == "bottleneck") {
@@ -62,7 +68,7 @@ void Hsa::build(const train::Setup& setup) {
   nn::freeze(*key_);
   std::vector<double> weights(1 + options_.stages.size(), options_.stage_weight);
   weights[0] = 1;
-  build_bags(setup, options_.dim, std::move(weights));
+  build_bags(setup, *this, options_.dim, std::move(weights));
 }
 
 void Hsa::before_epoch(const train::EpochContext& context) {
@@ -78,6 +84,14 @@ void Hsa::after_update(const train::Progress& progress) {
 }
 
 namespace {
+
+/// MoCo's, on the release's four GPUs.
+nlohmann::json published() {
+  nlohmann::json values = moco_published();
+  values["shuffle-groups"] = 4;
+  return values;
+}
+
 const bool registered = train::MethodRegistry::instance().add(
     "hsa", {.title = "HSA",
             .paper = "Xu et al., Hierarchical Semantic Aggregation for Contrastive Representation Learning (v2: Seed the Views), 2020, "
@@ -85,7 +99,7 @@ const bool registered = train::MethodRegistry::instance().add(
             .summary = "MoCo whose positives are also the nearest neighbours of an image, at the last layer and at earlier stages.",
             .needs = "four views; a search for neighbours every few epochs",
             .cost = "3.6 x the time, 1.1 x the memory",
-            .profiles = {{"published", moco_published()}, {"small", moco_small()}},
+            .profiles = {{"published", published()}, {"small", moco_small()}},
             .make = [] { return std::make_shared<Hsa>(); }});
 }  // namespace
 

@@ -4,6 +4,8 @@
 // The release holds the sample-level part only. The hierarchical part follows the abstracts and is our reading: at each early stage the map
 // is lifted by a residual bottleneck of its own (`--stage-head conv`: by a 1x1 convolution), pooled, projected, and has the same loss with
 // the same neighbours, which are mined at the last layer, and a queue of its own.
+//
+// Not here: multi-crop, patches as positives, one queue for all levels.
 #pragma once
 
 #include "methods/bags.h"

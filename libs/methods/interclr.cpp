@@ -35,9 +35,7 @@ void Interclr::describe(core::Options& o) {
 
 void Interclr::build(const train::Setup& setup) {
   const std::int64_t images = setup.samples;
-  if (options_.queue > images)
-    core::fail(core::Exit::usage, "--queue {}: there are only {} images, so that every query would meet its own past keys in it",
-               options_.queue, images);
+  nn::check_queue(options_.queue, images);
   clusters_ = inter_.clusters > 0 ? inter_.clusters : std::max<std::int64_t>(2, images / 128);
   if (images < clusters_ * inter_.smallest)
     core::fail(core::Exit::usage, "--clusters {}: of at least {} images each (--cluster-min) they need {}, and there are {}{}", clusters_,
@@ -208,8 +206,7 @@ train::Outcome Interclr::step(const train::Views& views, const train::Progress& 
 }
 
 train::Outcome Interclr::compare(const Pair&, const train::Progress&) {
-  core::fail(core::Exit::usage,
-             "interclr cannot be a modifier's host: its branch between images must know which images the queries are of");
+  core::fail(core::Exit::internal, "interclr compares no pairs without their images");
 }
 
 void Interclr::after_update(const train::Progress& progress) {

@@ -1,4 +1,6 @@
 // InterCLR: Xie et al., Delving into Inter-Image Invariance for Unsupervised Visual Representations, IJCV 130(12), 2022, arXiv 2008.11702.
+//
+// Reading: clustering before an epoch embeds the set by the key encoder, whose features fill the bank (the release takes the query's).
 #pragma once
 
 #include "methods/moco.h"
@@ -27,8 +29,8 @@ struct Negatives {
   torch::Tensor allowed;  ///< B x count, bool: false where the label is the query's own after all
 };
 /// Section 3.3. q: B x D unit rows; y: their labels (B). `strategy`: "random" (of all images), "semi-hard" (of the `pool` most similar),
-/// "semi-easy" (of the `pool` least similar): drawn without repetition, those of the query's label again, up to 20 times; "hard": the most
-/// similar ones of other labels, most similar first. What cannot be filled is not allowed.
+/// "semi-easy" (of the `pool` least similar): drawn, those of the query's label again, up to 20 times (an image may come more than once, as
+/// in the release); "hard": the most similar ones of other labels, most similar first. What cannot be filled is not allowed.
 Negatives draw_negatives(const torch::Tensor& q, const torch::Tensor& y, const torch::Tensor& features, const torch::Tensor& labels,
                          const std::string& strategy, std::int64_t pool, std::int64_t count, const dist::Ranks& ranks = {});
 
@@ -45,7 +47,9 @@ class Interclr : public Moco {
   void build(const train::Setup& setup) override;
   void before_epoch(const train::EpochContext& context) override;
   train::Outcome step(const train::Views& views, const train::Progress& progress) override;
-  /// Error: usage. The second branch must know which images the queries are of, so only step() makes the whole loss.
+  /// The second branch must know which images the queries are of, so only step() makes the whole loss.
+  [[nodiscard]] bool compares_any_pair() const override { return false; }
+  /// Error: internal.
   train::Outcome compare(const Pair& pair, const train::Progress& progress) override;
   void after_update(const train::Progress& progress) override;
   void after_skip(const train::Progress& progress) override;

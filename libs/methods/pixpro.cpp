@@ -78,7 +78,7 @@ void Pixpro::describe(core::Options& o) {
       .choices({"consistency", "contrast"});
   o.add("threshold", &options_.threshold,
         "T, cells of two views match when their centres are nearer than this, in diagonals of the larger cell")
-      .range(0, 100);
+      .range(0.01, 100);
   o.add("propagation", &options_.propagation, "the pixel propagation module; without it each cell stands for itself");
   o.add("gamma", &options_.gamma, "gamma, power of the similarity by which cells are propagated").range(0, 100);
   o.add("value-layers", &options_.value_layers, "layers of g, what propagated cells go through: 0 (identity), 1 or 2").range(0, 2);

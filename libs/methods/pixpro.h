@@ -1,5 +1,8 @@
 // PixPro: Xie et al., Propagate Yourself: Exploring Pixel-Level Consistency for Unsupervised Visual Representation Learning, CVPR 2021,
 // arXiv 2011.10043; and PixContrast, the contrastive pixel task of the same paper.
+//
+// Reading: cells are placed by a crop's edges as shares of the image (the release divides by the last pixel's place, W - 1). The
+// similarity is always clamped at 0.
 #pragma once
 
 #include "data/view_pair.h"

@@ -16,6 +16,13 @@ torch::Tensor random_unit_rows(std::int64_t capacity, std::int64_t dim) {
 
 }  // namespace
 
+void check_queue(std::int64_t capacity, std::int64_t images) {
+  if (capacity >= images)
+    core::fail(core::Exit::usage,
+               "--queue {}: the split has {} images; keep the queue well below that, or a sample's own key is among its negatives",
+               capacity, images);
+}
+
 Queue::Queue(std::int64_t capacity, std::int64_t dim) : Queue(random_unit_rows(capacity, dim)) {}
 
 Queue::Queue(const torch::Tensor& start) {

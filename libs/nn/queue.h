@@ -9,6 +9,9 @@
 
 namespace selfsight::nn {
 
+/// Error: usage where a queue of keys is as long as the set has images, so that an image's own last key is among its negatives.
+void check_queue(std::int64_t capacity, std::int64_t images);
+
 /// Rows, place and count are buffers, so a checkpoint of the module that holds it holds them too.
 class Queue : public torch::nn::Module, public dist::RankAware {
  public:

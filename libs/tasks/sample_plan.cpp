@@ -1,6 +1,7 @@
 #include "tasks/sample_plan.h"
 
 #include "core/error.h"
+#include "core/log.h"
 #include "core/rng.h"
 #include "data/plan.h"
 #include "manifest/payload.h"
@@ -63,13 +64,18 @@ std::vector<std::int64_t> identity(std::size_t count) {
 
 void BatchesOptions::describe(core::Options& o) {
   o.add("by", &by,
-        "no two samples of one cluster (or label) in a batch as long as there are enough, random batches, or one cluster a batch")
+        "samples of different clusters (or labels) in a batch, for as long as the smallest one lasts; random batches; or one cluster a "
+        "batch")
       .choices({"clusters", "labels", "random", "single-cluster"});
+  o.add("within", &within,
+        "in which order the samples of a cluster are taken: shuffled by --seed, or that of the split, as released (for splits that are "
+        "stored in random order; where they are stored by class, batches become of one class)")
+      .choices({"shuffled", "index"});
   o.add("batch", &batch, "B, samples a batch; the run's --batch").range(2, 1 << 20);
   o.add("clusters", &clusters, "k of k-means; 0: B").range(0, 1 << 24);
   o.add("iterations", &iterations, "most rounds of k-means").range(1, 100000);
   o.add("redraw", &redraw, "draw the order inside each cluster anew every epoch, instead of the same batches every time");
-  o.add("seed", &seed, "of k-means and of random batches");
+  o.add("seed", &seed, "of k-means and of all that is shuffled");
 }
 
 void MatesOptions::describe(core::Options& o) { o.add("per-sample", &per_sample, "M, mates of each sample").range(1, 10000); }
@@ -96,21 +102,21 @@ manifest::Plan plan_batches(const manifest::Features& features, const BatchesOpt
   if (options.by == "single-cluster" && options.redraw)
     core::fail(core::Exit::usage, "--redraw: batches of a single cluster are not redrawn");
 
-  std::vector<std::int64_t> groups(table.labels.size(), 0), order;
+  std::vector<std::int64_t> groups(table.labels.size(), 0), order, shuffled = identity(groups.size());
+  core::Rng(options.seed, core::Stream::shuffle).shuffle(shuffled);
   if (options.by == "labels") groups = table.labels;
   if (options.by == "clusters" || options.by == "single-cluster") {
     if (clusters > count) core::fail(core::Exit::usage, "--clusters {}: the split has only {} samples", clusters, count);
     groups = integers(nn::kmeans(table.features, clusters, options.iterations, options.seed).labels);
   }
   if (options.by == "random") {
-    order = identity(groups.size());
-    core::Rng(options.seed, core::Stream::shuffle).shuffle(order);
+    order = shuffled;
   } else if (options.by == "single-cluster") {
-    order = identity(groups.size());
+    order = options.within == "index" ? identity(groups.size()) : shuffled;
     std::stable_sort(order.begin(), order.end(),
                      [&](auto a, auto b) { return groups[static_cast<std::size_t>(a)] < groups[static_cast<std::size_t>(b)]; });
   } else {
-    order = data::guided_order(groups);
+    order = options.within == "index" ? data::guided_order(groups) : data::guided_order(groups, options.seed, 0);
   }
 
   auto plan = write_plan(features, payload, {{"order", torch::tensor(order)}, {"groups", torch::tensor(groups)}});
@@ -124,10 +130,13 @@ manifest::Plan plan_batches(const manifest::Features& features, const BatchesOpt
   plan.facts = {
       {"groups", sizes.size()}, {"smallest_group", smallest->second}, {"same_group_pairs", same_label_share(order, groups, options.batch)}};
   if (labelled) {
-    std::vector<std::int64_t> random = identity(groups.size());
-    core::Rng(options.seed, core::Stream::shuffle).shuffle(random);
-    plan.facts["same_label_pairs"] = same_label_share(order, table.labels, options.batch);
-    plan.facts["same_label_pairs_random"] = same_label_share(random, table.labels, options.batch);
+    const double share = same_label_share(order, table.labels, options.batch),
+                 random = same_label_share(shuffled, table.labels, options.batch);
+    plan.facts["same_label_pairs"] = share;
+    plan.facts["same_label_pairs_random"] = random;
+    if (options.by == "clusters" && share > 1.1 * random)
+      core::log_warning("{:.1f} % of the pairs of a batch are of one label, more than the {:.1f} % of random batches: {}", 100 * share,
+                        100 * random, options.within == "index" ? "is the split stored by class? --within shuffled" : "see the clusters");
   }
   return plan;
 }

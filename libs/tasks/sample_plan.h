@@ -14,6 +14,7 @@ struct BatchesOptions {
   std::int64_t batch = 64;      ///< B
   std::int64_t clusters = 0;    ///< k of k-means; 0: as many as a batch has samples, as G-SimCLR
   std::int64_t iterations = 100;
+  std::string within = "shuffled";  ///< order of a cluster's samples: by the seed, or "index", that of the split (as released)
   bool redraw = false;
   std::uint64_t seed = 0;
   void describe(core::Options& options);

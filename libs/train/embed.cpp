@@ -30,7 +30,11 @@ std::shared_ptr<nn::Encoder<nn::Mlp>> load_encoder(const manifest::Model& model,
   const auto& stored = model.heads.at(name);
   if (!stored.contains("architecture") || stored.at("architecture").value("name", "") != "mlp")
     core::fail(core::Exit::bad_data, "{}: the head '{}' does not say that it is an MLP, and of which widths", model.origin, name);
-  const auto head = std::make_shared<nn::Mlp>(nn::mlp_options(stored.at("architecture")));
+  const nn::MlpOptions shape = nn::mlp_options(stored.at("architecture"));
+  if (shape.dims.empty() || shape.dims.front() != backbone->feature_dim())
+    core::fail(core::Exit::bad_data, "{}: the head '{}' takes {} features, and its backbone gives {}", model.origin, name,
+               shape.dims.empty() ? 0 : shape.dims.front(), backbone->feature_dim());
+  const auto head = std::make_shared<nn::Mlp>(shape);
   const auto& file = stored.at("weights");
   const std::filesystem::path weights =
       manifest::checked_payload({file.at("path").get<std::string>(), file.value("digest", "")}, "weights of the head", model.origin);

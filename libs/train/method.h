@@ -183,6 +183,8 @@ class PairMethod : public Method {
   virtual Pair encode(const torch::Tensor& a, const torch::Tensor& b, const Progress& progress) = 0;
   /// D of both; known once the networks are built.
   [[nodiscard]] virtual std::int64_t embedding_dim() const = 0;
+  /// Whether compare() makes the whole loss, so that a modifier can bring other pairs.
+  [[nodiscard]] virtual bool compares_any_pair() const { return true; }
   /// The loss of queries and keys, which may be more rows than the batch has.
   virtual Outcome compare(const Pair& pair, const Progress& progress) = 0;
   Outcome step(const Views& views, const Progress& progress) override {

@@ -11,7 +11,7 @@ for layer in $order; do
   done
 done
 for layer in core manifest weights metrics data score report; do
-  if grep -rlE '#include <(torch|ATen|c10)/' "$libs/$layer"; then fail "libs/$layer includes LibTorch"; else pass; fi
+  if grep -rlE '#include (<(torch|ATen|c10)/|"libtorch)' "$libs/$layer"; then fail "libs/$layer includes LibTorch"; else pass; fi
 done
 for tool in ssl-data ssl-report vos-segment seg-parse lvis-detect reid-eval vtr-retrieve vhd-score sts-score; do
   if ldd "$BIN/$tool" | grep -q torch; then fail "$tool links LibTorch"; else pass; fi

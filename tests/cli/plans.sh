@@ -35,8 +35,13 @@ refuses 65 "a plan of batches, where one of mates" ssl-pretrain $bingo --mates p
 refuses 64 "--queue 256: the split has 256 images" ssl-pretrain $bingo --queue 256 -o other part.json
 # shellcheck disable=SC2086
 refuses 65 "without the head 'projector'" ssl-pretrain $bingo --teacher dae/model.json -o other part.json
+# shellcheck disable=SC2086
+refuses 65 "made for another data set" ssl-pretrain $bingo --split train --mates mates.json -o other part.json
+refuses 64 "--stages block-5: gives tokens" ssl-pretrain hsa --profile small --split part --batch 32 --queue 64 --arch vit-tiny --patch 4 --stages block-5 --knn-every 0 -o other part.json
 refuses 64 "say where the plan goes" ssl-plan batches codes/features.json
 refuses 64 "'batch' is no verb of ssl-plan; did you mean 'ssl-plan batches'" ssl-plan batch codes/features.json
 refuses 65 "expected a features manifest, got a plan" ssl-plan batches -o x.json plan.json
-refuses 64 "does not compare pairs" ssl-pretrain byol --with hallucinator --profile small -o other part.json
+for host in byol interclr; do
+  refuses 64 "does not compare pairs" ssl-pretrain $host --with hallucinator --profile small -o other part.json
+done
 finish

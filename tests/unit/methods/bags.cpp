@@ -208,6 +208,8 @@ TEST_CASE("bags: what does not fit is said before the first step") {
   CHECK(message("hsa", with(tiny, {{"queue", 80}})).find("--queue 80: the split has 80 images") != std::string::npos);
   CHECK(message("hsa", with(tiny, {{"mates-per-sample", 80}})).find("--mates-per-sample 80") != std::string::npos);
   CHECK(message("hsa", with(tiny, {{"stages", {"layer9"}}})).find("no stage 'layer9'") != std::string::npos);
+  CHECK(message("hsa", with(tiny, {{"stages", {"layer3", "layer3"}}})).find("layer3,layer3: one of them is named twice") !=
+        std::string::npos);
   CHECK(message("hsa", with(tiny, {{"shuffle-groups", 3}})).find("--shuffle-groups 3") != std::string::npos);
 
   auto manifest = nlohmann::json::parse(core::read_text(folder / "model.json"));
@@ -221,7 +223,13 @@ TEST_CASE("bags: what does not fit is said before the first step") {
   CHECK(message("bingo", with(tiny, {{"teacher", (folder / "other.json").string()}})).find("normalised in another way") !=
         std::string::npos);
   manifest = nlohmann::json::parse(core::read_text(folder / "model.json"));
-  manifest["heads"]["projector"]["architecture"]["dims"] = {16, 32, 8};
+  auto& dims = manifest["heads"]["projector"]["architecture"]["dims"];
+  const auto own = dims;
+  dims = {own[0], 32, 8};
   core::write_atomically(folder / "narrow.json", manifest.dump());
   CHECK(message("bingo", with(tiny, {{"teacher", (folder / "narrow.json").string()}})).find("head.safetensors") != std::string::npos);
+  dims[0] = 7;
+  core::write_atomically(folder / "foreign.json", manifest.dump());
+  CHECK(message("bingo", with(tiny, {{"teacher", (folder / "foreign.json").string()}})).find("takes 7 features, and its backbone gives") !=
+        std::string::npos);
 }

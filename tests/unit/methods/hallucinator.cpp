@@ -137,11 +137,14 @@ TEST_CASE("hallucinator: the first view's centres pile up at the edges of the ce
 }
 
 TEST_CASE("hallucinator: a host without pairs is refused") {
-  train::Run run;
-  try {
-    train::choose_method(run, "byol", {"hallucinator"});
-    FAIL("accepted");
-  } catch (const core::Error& error) {
-    CHECK(std::string(error.what()).find("--with hallucinator") != std::string::npos);
+  for (const char* host : {"byol", "interclr"}) {  // InterCLR compares pairs, but must know of which images they are
+    CAPTURE(host);
+    train::Run run;
+    try {
+      train::choose_method(run, host, {"hallucinator"});
+      FAIL("accepted");
+    } catch (const core::Error& error) {
+      CHECK(std::string(error.what()).find("--with hallucinator") != std::string::npos);
+    }
   }
 }

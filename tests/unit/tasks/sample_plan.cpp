@@ -55,6 +55,32 @@ TEST_CASE("clusters of separated blobs give batches of one of each; a single clu
   CHECK(tasks::plan_batches(features, options, folder / "random.safetensors").facts.at("groups") == 1);
 }
 
+TEST_CASE("a split that is stored by class: clusters that know nothing of the labels give batches as mixed as random ones") {
+  const Folder folder;
+  auto features = blobs(folder, 16, 60);  // blob and place in the split have nothing to do with each other; labels rise with the place
+  auto tables = nn::load_tensors(features.data.path);
+  tables["labels"] = torch::arange(960).floor_divide(96);
+  features.data.digest = nn::save_tensors(features.data.path, tables);
+  for (const char* by : {"clusters", "single-cluster"}) {
+    CAPTURE(by);
+    const tasks::BatchesOptions mixed{.by = by, .batch = 16}, by_index{.by = by, .batch = 16, .within = "index"};
+    const auto facts = tasks::plan_batches(features, mixed, folder / "mixed.safetensors").facts;
+    const double random = facts.at("same_label_pairs_random").get<double>();
+    CHECK(facts.at("same_label_pairs").get<double>() == doctest::Approx(random).epsilon(0.15));
+    // As released: the first of every cluster are all of the first class.
+    CHECK(tasks::plan_batches(features, by_index, folder / "index.safetensors").facts.at("same_label_pairs").get<double>() > 2 * random);
+  }
+  tasks::BatchesOptions other{.by = "clusters", .batch = 16};
+  const auto order = [&](std::uint64_t seed) {
+    other.seed = seed;
+    static_cast<void>(tasks::plan_batches(features, other, folder / "seed.safetensors"));
+    return nn::load_tensors(folder / "seed.safetensors").at("order");
+  };
+  const torch::Tensor first = order(1);
+  CHECK(first.equal(order(1)));
+  CHECK_FALSE(first.equal(order(2)));
+}
+
 TEST_CASE("the share of pairs of one label, by hand") {
   // Batches {0, 0, 1} and {1, 1, 1}: 1 of 3 and 3 of 3 pairs; the last sample is no whole batch.
   CHECK(tasks::same_label_share({0, 1, 2, 3, 4, 5, 6}, {0, 0, 1, 1, 1, 1, 0}, 3) == doctest::Approx(4.0 / 6));
