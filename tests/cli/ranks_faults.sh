@@ -2,7 +2,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$here/ranks_lib.sh"
 ssl-data fashion-mnist -o data.json >/dev/null 2>&1
-command="ssl-pretrain moco $tiny_options --epochs 4 --threads 1 --workers 1 --log-every 1 --checkpoint-steps 2 --silence-time 8 data.json"
+command="ssl-pretrain moco $tiny_options --epochs 4 --threads 1 --workers 1 --log-every 1 --checkpoint-steps 2 --silence-time 8 --meeting-time 60 data.json"
 # run N FOLDER [options]: N ranks of one run
 run() {
   local size=$1 folder=$2; shift 2

@@ -15,17 +15,17 @@ tidy() {
 }
 trap tidy EXIT
 ip netns add $a 2>err && ip netns add $b 2>>err || skip "no network namespaces here: $(tail -n 1 err)"
-# (nsenter and not `ip netns exec`, which mounts a file system of its own and cannot in a chroot.)
-nsenter --net=/run/netns/$a true 2>err || skip "no process can be put into a network namespace here: $(tail -n 1 err)"
+# in_host HOST COMMAND...: and not `ip netns exec` or `ip -n`, which mount a file system of their own and cannot in a chroot
+in_host() { nsenter --net="/run/netns/$1" "${@:2}"; }
+in_host $a true 2>err || skip "no process can be put into a network namespace here: $(tail -n 1 err)"
 ip link add ssa$$ netns $a type veth peer name ssb$$ netns $b || skip "no virtual cable here"
 for side in "$a ssa$$ 10.83.0.1" "$b ssb$$ 10.83.0.2"; do
   read -r host cable address <<<"$side"
-  ip -n "$host" addr add "$address/24" dev "$cable"
-  ip -n "$host" link set "$cable" up
-  ip -n "$host" link set lo up
+  in_host "$host" ip addr add "$address/24" dev "$cable" && in_host "$host" ip link set "$cable" up && in_host "$host" ip link set lo up ||
+    { fail "the cable of $host cannot be connected"; finish; exit 1; }
 done
 ssl-data fashion-mnist -o data.json >/dev/null 2>&1
-few="--threads 1 --workers 1 --checkpoint-steps 2 --silence-time 8"
+few="--threads 1 --workers 1 --checkpoint-steps 2 --silence-time 8 --meeting-time 60"
 # hosts FOLDER [options]: two ranks, one a host
 hosts() {
   local folder=$1 rank host; shift
@@ -48,7 +48,7 @@ same near/weights.safetensors far/weights.safetensors
 
 hosts cut --epochs 40
 for _ in $(seq 600); do compgen -G "cut/checkpoints/step-*" >/dev/null && break; sleep 0.05; done
-ip -n $b link set ssb$$ down
+in_host $b ip link set ssb$$ down
 begin=$SECONDS
 wait_ranks
 [ $((SECONDS - begin)) -lt 30 ] && pass || fail "a cut link was noticed after $((SECONDS - begin)) s"
