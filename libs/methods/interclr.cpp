@@ -205,10 +205,6 @@ train::Outcome Interclr::step(const train::Views& views, const train::Progress& 
   return out;
 }
 
-train::Outcome Interclr::compare(const Pair&, const train::Progress&) {
-  core::fail(core::Exit::internal, "interclr compares no pairs without their images");
-}
-
 void Interclr::after_update(const train::Progress& progress) {
   Moco::after_update(progress);
   if (key_head_) nn::ema_update(*key_head_, *query_head_, options_.momentum);

@@ -49,8 +49,6 @@ class Interclr : public Moco {
   train::Outcome step(const train::Views& views, const train::Progress& progress) override;
   /// The second branch must know which images the queries are of, so only step() makes the whole loss.
   [[nodiscard]] bool compares_any_pair() const override { return false; }
-  /// Error: internal.
-  train::Outcome compare(const Pair& pair, const train::Progress& progress) override;
   void after_update(const train::Progress& progress) override;
   void after_skip(const train::Progress& progress) override;
 

@@ -16,7 +16,7 @@ if(SELFSIGHT_WERROR)
 endif()
 
 # selfsight_library(data DEPS manifest selfsight::jpeg [TORCH] [REGISTERS])
-# Sources are all .cpp files of the folder, so a new file needs no edit here. TORCH: compiled with the shared precompiled header.
+# Sources are all .cpp files of the folder, so a new file needs no edit here. TORCH: linked to LibTorch.
 # REGISTERS: its files register things by file-level constants, so programs take them all, not only what they name.
 function(selfsight_library name)
   cmake_parse_arguments(arg "TORCH;REGISTERS" "" "DEPS" ${ARGN})
