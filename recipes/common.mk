@@ -12,6 +12,11 @@ CIFAR10 ?= $(ROOT)/../shared/data/cifar10
 
 .DELETE_ON_ERROR:
 
+# $(call choice,VARIABLE,VALUES): what a recipe says once of a variable of its own that is none of so many words.
+choice = $(if $(filter-out 1,$(words $($(1))))$(filter-out $(2),$($(1))),$(error $(1)=$($(1)): give one of: $(2)))
+# $(call arms-known,PREFIX): each of ARMS is defined, as $(PREFIX)ARM.
+arms-known = $(foreach a,$(ARMS),$(if $($(1)$(a)),,$(error ARMS: this recipe has no arm '$(a)')))
+
 $(OUT)/data/fashion-mnist.json:
 	@mkdir -p $(@D)
 	$(BIN)/ssl-data fashion-mnist $(FASHION) -o $@ > /dev/null

@@ -9,6 +9,7 @@ SEEDS    ?= 0
 SCALE    ?= small
 DEVICE   ?= cpu
 ARGS     ?=
+$(call choice,SCALE,small full)
 # small: minutes on two cores. full: the profile as it is (ResNet-18 with CIFAR stem, 200 epochs).
 BACKBONE ?= --arch resnet10 --stem stride2 --width 0.25
 small    := $(BACKBONE) --images 20000 --epochs 10 --warmup-epochs 1
@@ -30,7 +31,7 @@ endef
 $(foreach d,$(DATASETS),$(foreach s,$(SEEDS),$(eval $(call arm,$(d),$(s)))))
 
 $(results)/%/linear/metrics.json: $(results)/%/model.json
-	$(RUN) $(BIN)/ssl-linear --protocol knn,few-labels --labels 1% --draws 3 --knn-k 20 --baseline pixels,untrained -o $(@D) $< > /dev/null
+	$(RUN) $(BIN)/ssl-linear --protocol knn,few-labels --labels 1% --draws 3 --knn-k 20 --baseline pixels,untrained --device $(DEVICE) -o $(@D) $< > /dev/null
 
 $(results)/report.html: $(foreach a,$(arms),$(results)/$(a)/linear/metrics.json)
 	$(BIN)/ssl-report --force --table $(@D)/table.md -o $@ $^ > /dev/null

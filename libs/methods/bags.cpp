@@ -72,12 +72,12 @@ train::Outcome BagMethod::step(const train::Views& views, const train::Progress&
     const torch::Tensor loss = nn::bag_loss({anchor[level], mate[level], mix[level]}, key_anchor[level], key_mate[level],
                                             queues_[level]->rows(), weights, bag_.temperature);
     out.loss = level == 0 ? weights_[0] * loss : out.loss + weights_[level] * loss;
-    if (level > 0) out.scalars["loss level " + std::to_string(level)] = loss.item<double>();
+    if (level > 0) out.scalars["loss level " + std::to_string(level)] = loss.detach();
     queues_[level]->stage(key_anchor[level]);
   }
   out.embedding = anchor[0];
   out.uniform_loss = std::accumulate(weights_.begin(), weights_.end(), 0.0) * std::log(static_cast<double>(bag_.queue) + 1.0);
-  if (const double purity = purity_.item<double>(); !std::isnan(purity)) out.scalars["mates of one label"] = purity;
+  out.scalars["mates of one label"] = purity_;
   return out;
 }
 

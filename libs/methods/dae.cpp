@@ -41,7 +41,7 @@ DaeDecoder::DaeDecoder(std::int64_t code_channels, std::int64_t code_side, std::
 torch::Tensor DaeDecoder::forward(torch::Tensor code) {
   for (std::size_t i = 0; i < convs_.size(); ++i) {
     code = at::upsample_nearest2d(code, {sides_[i], sides_[i]});
-    code = norms_[i](convs_[i](code)).relu_();
+    code = norms_[i]->forward_relu(convs_[i](code));
   }
   return torch::sigmoid(predict_(code));
 }
@@ -61,7 +61,8 @@ void Dae::build(const train::Setup& setup) {
 train::Outcome Dae::step(const train::Views& views, const train::Progress&) {
   const torch::Tensor& x = views.x[0];
   const torch::Tensor clean = x * deviation_ + mean_;
-  const torch::Tensor noise = ranks().own_rows(torch::randn_like(ranks().whole_like(x)));
+  // Drawn on the host, as all numbers of a step are: they do not depend on the device.
+  const torch::Tensor noise = ranks().own_rows(torch::randn_like(ranks().whole_like(x).to(torch::kCPU))).to(x.device());
   const nn::Features features = encoder_->forward(x + options_.noise * noise / deviation_);
   const torch::Tensor restored = nn::widened(decoder_->forward(features.map));
   train::Outcome out;

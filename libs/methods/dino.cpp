@@ -83,8 +83,8 @@ train::Outcome Dino::step(const train::Views& views, const train::Progress& prog
   out.loss = dino_loss(targets, logits);
   out.embedding = raw_student[0];
   out.uniform_loss = std::log(static_cast<double>(options_.outputs));
-  out.scalars["teacher_entropy"] = entropy.item<double>() / out.uniform_loss;  // 1: only centred; 0: only sharpened
-  out.scalars["teacher_temperature"] = tau_t;
+  out.scalars["teacher_entropy"] = entropy / out.uniform_loss;  // 1: only centred; 0: only sharpened
+  out.scalars["teacher_temperature"] = torch::tensor(tau_t, torch::kFloat64);
   return out;
 }
 

@@ -186,21 +186,21 @@ torch::Tensor Interclr::between_images(const torch::Tensor& query, const torch::
 train::Outcome Interclr::step(const train::Views& views, const train::Progress& progress) {
   const auto [within, between] = encode_both(views.x.at(0), views.x.at(1), progress);
   train::Outcome out = Moco::compare(within, progress);
-  out.scalars["intra_loss"] = out.loss.item<double>();
+  out.scalars["intra_loss"] = out.loss.detach();
   out.loss = inter_.intra * out.loss;
   out.uniform_loss *= inter_.intra;
   if (inter_.inter > 0) {
     const torch::Tensor loss = between_images(between.query, views.samples);
-    out.scalars["inter_loss"] = loss.item<double>();
+    out.scalars["inter_loss"] = loss.detach();
     out.loss = out.loss + inter_.inter * loss;
     out.uniform_loss += inter_.inter * std::log1p(static_cast<double>(count_) * std::exp(inter_.margin / options_.temperature));
   }
   out.scalars["changed_labels"] = bank_->stage(views.samples, between.key, /*keep_labels=*/inter_.labels == "epoch");
   if (bank_->centroids_due()) {  // not at every step: they look at the whole bank
     const torch::Tensor sizes = bank_->sizes();
-    out.scalars["smallest_cluster"] = sizes.min().item<double>();
-    out.scalars["largest_cluster"] = sizes.max().item<double>();
-    if (const double share = nn::purity(bank_->labels(), classes_); !std::isnan(share)) out.scalars["label_purity"] = share;
+    out.scalars["smallest_cluster"] = sizes.min();
+    out.scalars["largest_cluster"] = sizes.max();
+    out.scalars["label_purity"] = torch::tensor(nn::purity(bank_->labels(), classes_), torch::kFloat64);
   }
   return out;
 }

@@ -135,7 +135,7 @@ train::Outcome Pixpro::step(const train::Views& views, const train::Progress&) {
     out.loss = out.loss + options_.instance_weight *
                               (instance_loss(first.instance, target2.instance) + instance_loss(second.instance, target1.instance));
   out.embedding = first.pixels.flatten(0, 1);
-  out.scalars["matched_images"] = matching.amax({1, 2}).mean().item<double>();
+  out.scalars["matched_images"] = matching.amax({1, 2}).mean();
   return out;
 }
 

@@ -52,7 +52,7 @@ train::Outcome Rotnet::step(const train::Views& views, const train::Progress&) {
   out.loss = torch::cross_entropy_loss(logits, batch.labels);
   out.embedding = features.narrow(0, 0, views.x[0].size(0));  // one copy of each image: a spread over angles would hide a collapse
   out.uniform_loss = std::log(static_cast<double>(options_.rotations.size()));
-  out.scalars["rotation_accuracy"] = (logits.argmax(1) == batch.labels).to(torch::kFloat32).mean().item<double>();
+  out.scalars["rotation_accuracy"] = (logits.argmax(1) == batch.labels).to(torch::kFloat32).mean();
   return out;
 }
 

@@ -73,7 +73,7 @@ train::Outcome Swav::step(const train::Views& views, const train::Progress& prog
   out.embedding = z[0];
   out.uniform_loss = std::log(static_cast<double>(options_.prototypes));
   usage = ranks().mean(usage / usage.sum());
-  out.scalars["prototype_entropy"] = -(usage * (usage + 1e-12).log()).sum().item<double>() / out.uniform_loss;  // 1: all used alike
+  out.scalars["prototype_entropy"] = -(usage * (usage + 1e-12).log()).sum() / out.uniform_loss;  // 1: all used alike
   return out;
 }
 

@@ -54,7 +54,7 @@ Features AlexNet::forward(const torch::Tensor& x, const Taps& taps) {
   Features out;
   torch::Tensor y = x;
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    y = norms_[i](convs_[i](y)).relu_();
+    y = norms_[i]->forward_relu(convs_[i](y));
     if (const std::string name = "conv" + std::to_string(i + 1); taps.contains(name)) out.taps.emplace(name, y);
     if (layers[i].pool) y = torch::max_pool2d(y, 3, 2);
   }

@@ -35,7 +35,7 @@ void ClusterBank::start(const torch::Tensor& features, const torch::Tensor& labe
   started_.fill_(true);
 }
 
-double ClusterBank::stage(const torch::Tensor& own_samples, const torch::Tensor& own_features, bool keep_labels) {
+torch::Tensor ClusterBank::stage(const torch::Tensor& own_samples, const torch::Tensor& own_features, bool keep_labels) {
   const torch::NoGradGuard no_grad;
   const torch::Tensor samples = ranks_.gather(own_samples), features = ranks_.gather(own_features);
   const FullPrecision guard;
@@ -52,10 +52,10 @@ double ClusterBank::stage(const torch::Tensor& own_samples, const torch::Tensor&
   staged.samples = samples.index_select(0, which);
   const torch::Tensor fresh = unit_rows(features).index_select(0, which).to(features_.scalar_type());
   staged.features = unit_rows((1 - options_.rate) * features_.index_select(0, staged.samples) + options_.rate * fresh);
-  double changed = 0;
+  torch::Tensor changed = torch::zeros({}, torch::kFloat64);
   if (!keep_labels) {
     staged.labels = torch::matmul(staged.features, centroids_.t()).argmax(1);
-    changed = staged.labels.ne(labels_.index_select(0, staged.samples)).to(torch::kFloat64).mean().item<double>();
+    changed = staged.labels.ne(labels_.index_select(0, staged.samples)).to(torch::kFloat64).mean();
   }
   staged_.push_back(std::move(staged));
   return changed;

@@ -33,7 +33,7 @@ class ClusterBank : public torch::nn::Module, public dist::RankAware {
   /// Sets aside new features B x dim (normalised here) of the images `samples` (B), those of all ranks, and, unless `keep_labels`, their
   /// new labels: the centroid with the largest product. Where an image comes twice the last counts. Returns the share of labels that will
   /// change.
-  double stage(const torch::Tensor& samples, const torch::Tensor& features, bool keep_labels = false);
+  torch::Tensor stage(const torch::Tensor& samples, const torch::Tensor& features, bool keep_labels = false);
   /// Takes in what was set aside; then, unless labels are kept, computes centroids and dissolves small clusters where their turn has come.
   void commit();
   void discard() { staged_.clear(); }

@@ -31,7 +31,7 @@ Features ConvEncoder::forward(const torch::Tensor& x, const Taps& taps) {
   Features out;
   torch::Tensor y = x;
   for (std::size_t i = 0; i < convs_.size(); ++i) {
-    y = torch::max_pool2d(norms_[i](convs_[i](y)).relu_(), 2);
+    y = torch::max_pool2d(norms_[i]->forward_relu(convs_[i](y)), 2);
     if (const std::string name = "block" + std::to_string(i + 1); taps.contains(name)) out.taps.emplace(name, y);
   }
   out.map = y;

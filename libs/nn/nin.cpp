@@ -16,7 +16,7 @@ NinBlock::NinBlock(std::int64_t in, const std::array<std::int64_t, 3>& channels,
 }
 
 torch::Tensor NinBlock::forward(torch::Tensor x) {
-  for (std::size_t i = 0; i < convs_.size(); ++i) x = norms_[i](convs_[i](x)).relu_();
+  for (std::size_t i = 0; i < convs_.size(); ++i) x = norms_[i]->forward_relu(convs_[i](x));
   return x;
 }
 

@@ -5,19 +5,23 @@ namespace selfsight::nn {
 NormStatistics::NormStatistics(const torch::nn::Module& module) {
   for (const auto& item : module.named_buffers())
     for (const char* name : {"running_mean", "running_var", "num_batches_tracked"})
-      if (item.key() == name || item.key().ends_with(std::string(".") + name)) live_.push_back(item.value());
+      if (item.key() == name || item.key().ends_with(std::string(".") + name))
+        (item.value().is_floating_point() ? statistics_ : counters_).live.push_back(item.value());
 }
 
 void NormStatistics::keep() {
   const torch::NoGradGuard no_grad;
-  if (kept_.empty())
-    for (const auto& tensor : live_) kept_.push_back(torch::empty_like(tensor));
-  for (std::size_t i = 0; i < live_.size(); ++i) kept_[i].copy_(live_[i]);
+  for (Tensors* tensors : {&statistics_, &counters_}) {
+    if (tensors->kept.empty())
+      for (const auto& tensor : tensors->live) tensors->kept.push_back(torch::empty_like(tensor));
+    if (!tensors->live.empty()) torch::_foreach_copy_(tensors->kept, tensors->live);
+  }
 }
 
 void NormStatistics::restore() {
   const torch::NoGradGuard no_grad;
-  for (std::size_t i = 0; i < kept_.size(); ++i) live_[i].copy_(kept_[i]);
+  for (Tensors* tensors : {&statistics_, &counters_})
+    if (!tensors->kept.empty()) torch::_foreach_copy_(tensors->live, tensors->kept);
 }
 
 }  // namespace selfsight::nn

@@ -17,7 +17,11 @@ class NormStatistics {
   void restore();
 
  private:
-  std::vector<torch::Tensor> live_, kept_;
+  /// Of one kind, so that a GPU copies them all in one launch.
+  struct Tensors {
+    std::vector<torch::Tensor> live, kept;
+  };
+  Tensors statistics_, counters_;
 };
 
 }  // namespace selfsight::nn

@@ -37,11 +37,12 @@ void Queue::push(const torch::Tensor& rows) {
   const torch::NoGradGuard no_grad;
   const std::int64_t size = capacity();
   const torch::Tensor fresh = rows.size(0) > size ? rows.slice(0, rows.size(0) - size) : rows;
-  const std::int64_t count = fresh.size(0), begin = pointer_.item<std::int64_t>(), first = std::min(count, size - begin);
-  rows_.narrow(0, begin, first).copy_(fresh.narrow(0, 0, first));
-  if (first < count) rows_.narrow(0, 0, count - first).copy_(fresh.narrow(0, first, count - first));
-  pointer_.fill_((begin + count) % size);
-  filled_.fill_(std::min(size, filled() + count));
+  const std::int64_t count = fresh.size(0);
+  // The places are computed where the rows are: asking the pointer would wait for the device.
+  const torch::Tensor places = (torch::arange(count, pointer_.options()) + pointer_).remainder_(size).to(torch::kInt64);
+  rows_.index_copy_(0, places, fresh.to(rows_.scalar_type()));
+  pointer_.add_(count).remainder_(size);
+  filled_.add_(count).clamp_max_(size);
 }
 
 void Queue::stage(const torch::Tensor& rows) { staged_.push_back(ranks_.gather(rows)); }

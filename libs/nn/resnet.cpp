@@ -29,10 +29,10 @@ ResidualBlock::ResidualBlock(std::int64_t in, std::int64_t planes, std::int64_t 
 }
 
 torch::Tensor ResidualBlock::forward(const torch::Tensor& x) {
-  torch::Tensor y = bn1(conv1(x)).relu_();
-  y = bn2(conv2(y));
-  if (!conv3.is_empty()) y = bn3(conv3(torch::relu_(y)));
-  return torch::relu_(y.add_(downsample.is_empty() ? x : downsample->forward(x)));
+  const torch::Tensor shortcut = downsample.is_empty() ? x : downsample->forward(x);
+  const torch::Tensor y = bn1->forward_relu(conv1(x));
+  if (conv3.is_empty()) return bn2->forward_relu(conv2(y), shortcut);
+  return bn3->forward_relu(conv3(bn2->forward_relu(conv2(y))), shortcut);
 }
 
 torch::Tensor& ResidualBlock::last_gain() { return bn3.is_empty() ? bn2->weight : bn3->weight; }
@@ -71,7 +71,7 @@ ResNet::ResNet(BackboneOptions options, const ResNetShape& shape) : Backbone(std
 Features ResNet::forward(const torch::Tensor& x, const Taps& taps) {
   check(x, taps);
   Features out;
-  torch::Tensor y = bn1(conv1(x)).relu_();
+  torch::Tensor y = bn1->forward_relu(conv1(x));
   if (pool_) y = torch::max_pool2d(y, 3, 2, 1);
   for (std::size_t stage = 0; stage < layers_.size(); ++stage) {
     for (const auto& block : layers_[stage]) y = block->forward(y);

@@ -10,7 +10,7 @@ namespace selfsight::nn {
 double feature_std(const torch::Tensor& x);
 
 /// exp of the entropy of the singular values of N x D divided by their sum (Roy and Vetterli, 2007; RankMe, arXiv 2210.02885): 1 to min(N,
-/// D); 0 for a matrix of zeros.
+/// D); 0 for a matrix of zeros, NaN where a value is not finite.
 double effective_rank(const torch::Tensor& x);
 
 }  // namespace selfsight::nn

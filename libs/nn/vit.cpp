@@ -65,7 +65,7 @@ torch::Tensor drop_path(const torch::Tensor& x, double rate, bool training, cons
   if (!training || rate <= 0) return x;
   std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
   shape[0] = ranks.whole(x.size(0));
-  return x * ranks.own_rows(torch::empty(shape, x.options()).bernoulli_(1.0 - rate)).div(1.0 - rate);
+  return x * ranks.own_rows(torch::empty(shape, x.scalar_type()).bernoulli_(1.0 - rate)).to(x.device()).div(1.0 - rate);
 }
 
 Attention::Attention(std::int64_t dim, std::int64_t heads) : heads_(heads) {

@@ -56,6 +56,6 @@ void Vocabulary::discard() {
   ring_->discard();
 }
 
-double perplexity(const torch::Tensor& bags) { return (-torch::xlogy(bags, bags).sum(1)).exp().mean().item<double>(); }
+torch::Tensor perplexity(const torch::Tensor& bags) { return (-torch::xlogy(bags, bags).sum(1)).exp().mean(); }
 
 }  // namespace selfsight::nn

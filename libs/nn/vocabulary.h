@@ -47,6 +47,6 @@ class Vocabulary : public torch::nn::Module, public dist::RankAware {
 
 /// exp of the entropy of each row of N x words (rows sum to 1), mean over rows: how many words an image uses. Of the mean row: how many the
 /// whole batch does.
-double perplexity(const torch::Tensor& bags);
+torch::Tensor perplexity(const torch::Tensor& bags);
 
 }  // namespace selfsight::nn

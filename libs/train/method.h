@@ -54,10 +54,12 @@ struct Views {
 
 /// What a step gives back.
 struct Outcome {
-  torch::Tensor loss;                     ///< scalar with gradient
-  torch::Tensor embedding;                ///< N x D whose spread tells a collapse (detached by the trainer); may be undefined
-  double uniform_loss = 0;                ///< the loss of a network that says the same of everything (ln K); 0 when there is none
-  std::map<std::string, double> scalars;  ///< further curves for the log
+  torch::Tensor loss;       ///< scalar with gradient
+  torch::Tensor embedding;  ///< N x D whose spread tells a collapse (detached by the trainer); may be undefined
+  double uniform_loss = 0;  ///< the loss of a network that says the same of everything (ln K); 0 when there is none
+  /// Further curves for the log, of one value each and on any device. They stay tensors because reading one waits for the device, and only
+  /// those of the steps that are logged are read. NaN: there is none this time.
+  std::map<std::string, torch::Tensor> scalars;
 };
 
 /// What a hook before an epoch can ask for.
@@ -86,6 +88,9 @@ class Method : public torch::nn::Module, public dist::RankAware {
   virtual void build(const Setup& setup) = 0;
   /// Forward pass and loss of one batch.
   virtual Outcome step(const Views& views, const Progress& progress) = 0;
+  /// Whether step() is the same work of the device every time, and nothing else: it asks neither the progress nor any other thing of the
+  /// host's, waits for nothing, draws no numbers, and leaves nothing behind but in its tensors. On a GPU it is then recorded once.
+  [[nodiscard]] virtual bool repeats_itself() const { return false; }
 
   // Hooks, in the order in which the trainer calls them.
 

@@ -8,18 +8,20 @@
 
 namespace selfsight::train {
 
-/// Watches the spread of the embeddings and the loss for collapse and says so in words, once for each cause.
+/// Watches the spread of the embeddings and the loss for collapse and divergence and says so in words, once for each cause.
 class CollapseMonitor {
  public:
   /// `embedding`: N x D. Returns the mean over dimensions of the standard deviation of the L2-normalised rows times sqrt(D): 1 for rows
   /// spread evenly over the sphere, 0 when all are the same (the gauge of SimSiam, section 4.1).
   double spread(const torch::Tensor& embedding);
-  /// A sentence when something looks collapsed, after `patience` looks in a row; nullopt otherwise.
+  /// A sentence when something looks collapsed, after `patience` looks in a row, or the loss has grown; nullopt otherwise.
   std::optional<std::string> look(double spread, double loss, double uniform_loss);
 
  private:
-  static constexpr int patience = 20;
-  int low_ = 0, uniform_ = 0;
+  static constexpr int patience = 20, patience_grown = 3;
+  static constexpr double grown = 100;  ///< times the first loss
+  int low_ = 0, uniform_ = 0, grown_ = 0;
+  std::optional<double> first_loss_;  ///< without its sign
 };
 
 /// kNN accuracy of the features during training, on a fixed part of the training split: a bank and queries, no image in both.

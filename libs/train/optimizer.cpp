@@ -53,12 +53,23 @@ void Optimizer::step(double lr, double peak_lr, double weight_decay) {
   }
 }
 
+/// You et al. 2017: the local rate multiplies gradient plus decay, before the momentum. All on the device: nothing waits for it.
+std::vector<torch::Tensor> Optimizer::adapted(const std::vector<torch::Tensor>& parameters, const std::vector<torch::Tensor>& grads,
+                                              double decay) const {
+  const auto norms = [](const std::vector<torch::Tensor>& of) { return torch::stack(torch::_foreach_norm(of)).to(torch::kFloat64); };
+  const std::vector<torch::Tensor> decayed = torch::_foreach_add(grads, parameters, decay);
+  const torch::Tensor weight = norms(parameters), grad = norms(grads);
+  const torch::Tensor divisor = options_.lars_norm == "joint" ? norms(decayed) : grad + decay * weight + 1e-8;
+  const torch::Tensor rate = torch::where((weight > 0) & (grad > 0) & (divisor > 0), options_.trust * weight / divisor, 1.0);
+  return torch::_foreach_mul(decayed, rate.to(grads[0].scalar_type()).unbind());
+}
+
 void Optimizer::update(const ParameterGroup& group, std::vector<Slot>& slots, double lr, double decay) {
   const bool adamw = options_.optimizer == "adamw", lars = options_.optimizer == "lars" && group.adapt;
   std::vector<torch::Tensor> parameters, grads, first, second, steps;
   for (std::size_t i = 0; i < slots.size(); ++i) {
     const torch::Tensor& parameter = group.parameters[i].second;
-    torch::Tensor grad = parameter.grad();
+    const torch::Tensor& grad = parameter.grad();
     if (!grad.defined()) continue;
     Slot& slot = slots[i];
     if (!slot.first.defined()) {
@@ -67,13 +78,6 @@ void Optimizer::update(const ParameterGroup& group, std::vector<Slot>& slots, do
         slot.second = torch::zeros_like(parameter);
         slot.steps = torch::zeros({}, torch::TensorOptions().dtype(torch::kFloat32).device(parameter.device()));
       }
-    }
-    if (lars) {
-      // You et al. 2017: the local rate multiplies gradient plus decay, before the momentum.
-      const torch::Tensor decayed = grad.add(parameter, decay);
-      const double weight_norm = parameter.norm().item<double>(), grad_norm = grad.norm().item<double>();
-      const double divisor = options_.lars_norm == "joint" ? decayed.norm().item<double>() : grad_norm + decay * weight_norm + 1e-8;
-      grad = decayed * (weight_norm > 0 && grad_norm > 0 && divisor > 0 ? options_.trust * weight_norm / divisor : 1.0);
     }
     parameters.push_back(parameter);
     grads.push_back(grad.is_contiguous() == parameter.is_contiguous() ? grad : torch::empty_like(parameter).copy_(grad));
@@ -84,6 +88,7 @@ void Optimizer::update(const ParameterGroup& group, std::vector<Slot>& slots, do
     }
   }
   if (parameters.empty()) return;
+  if (lars) grads = adapted(parameters, grads, decay);
   if (adamw) {
     torch::_foreach_add_(steps, 1);
     at::_fused_adamw_(parameters, grads, first, second, {}, steps, lr, options_.beta1, options_.beta2, decay, options_.epsilon,

@@ -54,6 +54,9 @@ class Optimizer {
   struct Slot {  ///< state of one parameter; tensors are made at its first update
     torch::Tensor first, second, steps;
   };
+  /// Gradients with decay, each by its local rate.
+  [[nodiscard]] std::vector<torch::Tensor> adapted(const std::vector<torch::Tensor>& parameters, const std::vector<torch::Tensor>& grads,
+                                                   double decay) const;
   void update(const ParameterGroup& group, std::vector<Slot>& slots, double lr, double decay);
 
   std::vector<ParameterGroup> groups_;

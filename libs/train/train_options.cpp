@@ -41,6 +41,10 @@ void TrainOptions::describe(core::Options& o) {
       .choices({"host", "device"});
   o.group("Running");
   o.add("device", &device, "cpu, cuda or cuda:N").metavar("DEVICE").runtime();
+  o.add("record-step", &record_step,
+        "on a GPU, record the kernels of a step and launch them all at once (a CUDA graph), where the method does the same work every time "
+        "and runs alone, without --accumulate and fp16")
+      .runtime();
   o.add("threads", &threads, "threads of LibTorch; 0: all processors (another number may change the last bits)").range(0, 1024).runtime();
   o.add("log-every", &log_every, "steps between lines of the training record").range(1).runtime();
   o.add("knn-every", &knn_every, "epochs between online kNN evaluations; 0: none").range(0).runtime();

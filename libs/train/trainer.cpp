@@ -10,7 +10,6 @@
 #include "nn/batch_norm.h"
 #include "nn/norm_statistics.h"
 #include "nn/state.h"
-#include "train/autocast.h"
 #include "train/checkpoint.h"
 #include "train/deadline.h"
 #include "train/faults.h"
@@ -18,6 +17,7 @@
 #include "train/journal.h"
 #include "train/loading_meter.h"
 #include "train/monitor.h"
+#include "train/passes.h"
 #include "train/run_folder.h"
 #include "train/save_head.h"
 #include "train/share_state.h"
@@ -68,8 +68,8 @@ class Trainer {
   void epoch(std::int64_t number);
   /// False when the run went back to a checkpoint instead of on.
   bool update(std::int64_t number);
-  torch::Tensor forward_backward(const Fed& fed, Outcome& outcome, bool last);
-  [[nodiscard]] bool finite_gradient() const;
+  Outcome forward_backward(const Fed& fed, bool last);
+  [[nodiscard]] torch::Tensor gradient_norm() const;
   bool roll_back_or_fail();
   [[nodiscard]] Agreed agree(double loss, bool worth_keeping = false) const;
   [[nodiscard]] EmbedOptions embed_options() const;
@@ -92,6 +92,7 @@ class Trainer {
   Progress progress_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<dist::GradientReducer> reducer_;
+  std::unique_ptr<Passes> passes_;
   std::unique_ptr<nn::NormStatistics> statistics_;
   std::unique_ptr<Feed> feed_;
   std::optional<data::SavedBatches> batches_;
@@ -132,6 +133,7 @@ Trainer::Trainer(Run& run)
     core::fail(core::Exit::usage, "--batch {}: {} ranks cannot share it evenly; give a multiple of {}", options_.batch, ranks_.size(),
                ranks_.size());
   prepare_cpu(options_.threads);
+  at::globalContext().setBenchmarkCuDNN(true);  // the shapes of a run stay: the fastest kernels for them are worth a search
 
   progress_.steps_per_epoch = set_.samples() / options_.batch / options_.accumulate;
   progress_.total_steps = progress_.steps_per_epoch * options_.epochs;
@@ -172,6 +174,9 @@ Trainer::Trainer(Run& run)
   statistics_ = std::make_unique<nn::NormStatistics>(method_);
   optimizer_ = std::make_unique<Optimizer>(method_.parameter_groups(run.optimizer), run.optimizer);
   reducer_ = std::make_unique<dist::GradientReducer>(ranks_, trainable(method_));
+  const bool plain = ranks_.alone() && options_.accumulate == 1 && !faults_.scaled();  // nothing comes between the passes, nothing is added up
+  passes_ = std::make_unique<Passes>(
+      method_, PassesOptions{.precision = options_.precision, .device = device_, .record = options_.record_step && plain});
   FeedOptions feed{.seed = options_.seed, .loader = run.loader, .normalisation = set_.normalisation(), .channels = set_.channels()};
   feed.device = device_;
   feed.on_device = options_.augment == "device";
@@ -282,33 +287,27 @@ void Trainer::stop_if_agreed() {
              agreed_.late ? deadline_.what() : fmt::format("signal {}", core::stop_signal()), progress_.step, progress_.total_steps);
 }
 
-/// Forward and backward of one batch. The returned loss is detached and not scaled.
-torch::Tensor Trainer::forward_backward(const Fed& fed, Outcome& outcome, bool last) {
+/// Forward and backward of one batch.
+Outcome Trainer::forward_backward(const Fed& fed, bool last) {
   Views views;
   views.x = fed.x;
   views.samples = torch::tensor(fed.batch->samples).to(device_);
   views.labels = torch::tensor(fed.batch->labels).to(device_);
   views.batch = fed.batch.get();
-  {
-    const Autocast autocast(options_.precision, device_.type());
-    outcome = method_.step(views, progress_);
-  }
-  const double scale = faults_.scale() / static_cast<double>(options_.accumulate);
-  const torch::Tensor loss = scale == 1.0 ? outcome.loss : outcome.loss * scale;
-  if (last) reducer_->before_backward(loss);
-  loss.backward();
   images_ += fed.batch->size();
-  return outcome.loss.detach();
+  return passes_->run(views, progress_, faults_.scale() / static_cast<double>(options_.accumulate), [&](const torch::Tensor& loss) {
+    if (last) reducer_->before_backward(loss);
+  });
 }
 
-/// Unscales fp16 gradients and looks at them.
-bool Trainer::finite_gradient() const {
+/// Unscales fp16 gradients and looks at them: not finite if one of them is not.
+torch::Tensor Trainer::gradient_norm() const {
   std::vector<torch::Tensor> grads;
   for (const auto& parameter : optimizer_->parameters())
     if (parameter.grad().defined()) grads.push_back(parameter.grad());
-  if (grads.empty()) return true;
+  if (grads.empty()) return torch::zeros({}, device_);
   if (faults_.scaled()) torch::_foreach_mul_(grads, 1.0 / faults_.scale());
-  return std::isfinite(torch::stack(torch::_foreach_norm(grads)).sum().item<double>());
+  return torch::stack(torch::_foreach_norm(grads)).sum();
 }
 
 /// Images are read for the kNN and for hooks as they are for the batches.
@@ -343,7 +342,7 @@ bool Trainer::update(std::int64_t number) {
   method_.zero_grad();  // of every parameter, those that the optimizer does not train too
   statistics_->keep();
   Outcome outcome;
-  double own_loss = 0;
+  std::vector<torch::Tensor> losses;
   for (std::int64_t part = 0; part < options_.accumulate; ++part) {
     if (part > 0)
       torch::manual_seed(core::Rng(faults_.seed(options_.seed), core::Stream::step, static_cast<std::uint64_t>(progress_.step),
@@ -355,11 +354,19 @@ bool Trainer::update(std::int64_t number) {
     const auto fed = feed_->next(/*more=*/!last || progress_.step + 1 < end_of(number));
     if (!fed) core::fail(core::Exit::internal, "the plan of epoch {} ended early", number);
     if (progress_.step == 0 && part == 0 && ranks_.first()) write_views(fed->x, set_.normalisation(), folder_ / "views.png");
-    own_loss += forward_backward(*fed, outcome, last).item<double>() / static_cast<double>(options_.accumulate);
+    outcome = forward_backward(*fed, last);
+    losses.push_back(outcome.loss.to(torch::kFloat64));
   }
+  // The one place at which a step waits for the device.
+  losses.push_back(gradient_norm().to(torch::kFloat64));
+  const torch::Tensor numbers = torch::stack(losses).to(torch::kCPU);
+  const auto* read = numbers.const_data_ptr<double>();
+  double own_loss = 0;
+  for (std::int64_t part = 0; part < options_.accumulate; ++part) own_loss += *read++ / static_cast<double>(options_.accumulate);
+  const bool finite_gradient = std::isfinite(*read);
   agreed_ = agree(own_loss);
   const double loss = agreed_.loss, lr = options_.learning_rate(peak_lr_, progress_);
-  if (faults_.usable(progress_.step, loss, finite_gradient())) {
+  if (faults_.usable(progress_.step, loss, finite_gradient)) {
     method_.after_backward(progress_);
     if (options_.clip > 0) torch::nn::utils::clip_grad_norm_(optimizer_->parameters(), options_.clip);
     const double decay =
@@ -384,11 +391,12 @@ void Trainer::log_step(const Outcome& outcome, double loss, double lr) {
   json line = {{"type", "step"}, {"step", progress_.step}, {"epoch", progress_.epochs()}, {"loss", loss}, {"lr", lr}};
   const double spread = outcome.embedding.defined() ? collapse_.spread(ranks_.gather(outcome.embedding)) : 1.0;
   if (outcome.embedding.defined()) line["feature_std"] = spread;
-  std::vector<double> own;
-  for (const auto& [name, value] : outcome.scalars) own.push_back(value);
-  const torch::Tensor means = ranks_.mean(torch::tensor(own, torch::kFloat64));
+  std::vector<torch::Tensor> own = {torch::zeros({}, torch::kFloat64)};
+  for (const auto& [name, value] : outcome.scalars) own.push_back(value.detach().to(torch::kCPU, torch::kFloat64));
+  const torch::Tensor means = ranks_.mean(torch::stack(own));
   const auto* mean = means.const_data_ptr<double>();
-  for (const auto& [name, ignored] : outcome.scalars) line[name] = *mean++;
+  for (const auto& [name, ignored] : outcome.scalars)
+    if (std::isfinite(*++mean)) line[name] = *mean;
   journal_.metric(line);
   if (const auto warning = collapse_.look(spread, loss, outcome.uniform_loss)) core::log_warning("step {}: {}", progress_.step, *warning);
 

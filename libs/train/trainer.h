@@ -39,6 +39,7 @@ struct TrainOptions {
   std::string augment = "host";    ///< where views are made: "host", or "device"
   // Running
   std::string device = "cpu";
+  bool record_step = true;   ///< on a GPU, where the method allows it
   std::int64_t threads = 0;  ///< of LibTorch; 0: all processors
   std::int64_t log_every = 20;
   std::int64_t knn_every = 1;  ///< epochs; 0: off

@@ -92,6 +92,22 @@ function(selfsight_module owner name source)
   add_dependencies(selfsight_${owner} ${name})
 endfunction()
 
+# selfsight_cuda_kernels(nn [OPTIONS...]): with SELFSIGHT_CUDA, the cuda/*.cu of library `nn`, compiled with these options of nvcc. A target of its
+# own, for nvcc takes none of the C++ compiler's options.
+function(selfsight_cuda_kernels owner)
+  if(NOT SELFSIGHT_CUDA)
+    return()
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cuda/*.cu)
+  set(target selfsight_${owner}_cuda)
+  add_library(${target} STATIC ${sources})
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/libs)
+  target_compile_options(${target} PRIVATE ${SELFSIGHT_CUDA_WARNINGS} ${ARGN})
+  target_link_libraries(${target} PRIVATE fmt::fmt)
+  target_compile_definitions(selfsight_${owner} PRIVATE SELFSIGHT_CUDA)
+  target_link_libraries(selfsight_${owner} PUBLIC ${target} selfsight::cuda)
+endfunction()
+
 # selfsight_unit_tests(data [TORCH]): every .cpp of tests/unit/data as one doctest program, one ctest entry per source file.
 function(selfsight_unit_tests layer)
   cmake_parse_arguments(arg "TORCH" "" "DEPS" ${ARGN})

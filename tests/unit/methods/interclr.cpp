@@ -189,8 +189,8 @@ TEST_CASE("interclr: heads of its own do not change the branch within images") {
   start(shared);
   start(own);
   const auto a = step(shared), b = step(own);
-  CHECK(a.scalars.at("intra_loss") == doctest::Approx(b.scalars.at("intra_loss")).epsilon(1e-5));
-  CHECK(a.scalars.at("inter_loss") != doctest::Approx(b.scalars.at("inter_loss")).epsilon(1e-5));
+  CHECK(a.scalars.at("intra_loss").item<double>() == doctest::Approx(b.scalars.at("intra_loss").item<double>()).epsilon(1e-5));
+  CHECK(a.scalars.at("inter_loss").item<double>() != doctest::Approx(b.scalars.at("inter_loss").item<double>()).epsilon(1e-5));
   const torch::NoGradGuard no_grad;
   own.state("query_head.0.weight").add_(1.0);
   const torch::Tensor before = own.state("key_head.0.weight").clone();
@@ -208,9 +208,9 @@ TEST_CASE("interclr: the bank gets the keys of the batch's images after the upda
   built.method->after_skip(built.progress);
   built.method->after_update(built.progress);
   CHECK(torch::equal(built.state("bank.features"), before));
-  CHECK(out.scalars.at("smallest_cluster") >= 1);
-  CHECK(out.scalars.at("label_purity") >= 0.1);
-  CHECK(out.scalars.at("label_purity") <= 1);
+  CHECK(out.scalars.at("smallest_cluster").item<double>() >= 1);
+  CHECK(out.scalars.at("label_purity").item<double>() >= 0.1);
+  CHECK(out.scalars.at("label_purity").item<double>() <= 1);
   step(built);
   built.method->after_update(built.progress);
   const torch::Tensor queue = built.state("queue.rows").slice(0, 0, 8);

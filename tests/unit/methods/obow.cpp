@@ -162,9 +162,9 @@ TEST_CASE("obow: the border is cut off before anything else; how many words are 
   Built built("obow", with({{"levels", nlohmann::json::array({"layer2"})}, {"border", 1}}));
   const torch::NoGradGuard no_grad;
   const auto out = built.step(views());
-  CHECK(out.scalars.at("perplexity_layer2") >= out.scalars.at("image_perplexity_layer2"));
-  CHECK(out.scalars.at("image_perplexity_layer2") >= 1);
-  CHECK(out.scalars.at("perplexity_layer2") <= 24);
+  CHECK(out.scalars.at("perplexity_layer2").item<double>() >= out.scalars.at("image_perplexity_layer2").item<double>());
+  CHECK(out.scalars.at("image_perplexity_layer2").item<double>() >= 1);
+  CHECK(out.scalars.at("perplexity_layer2").item<double>() <= 24);
   built.method->after_update(built.progress);
   // The words are means of the inner four cells of the teacher's map.
   auto teacher = dynamic_cast<methods::Obow&>(*built.method).named_children()["teacher"];

@@ -217,7 +217,7 @@ TEST_SUITE("pixpro") {
       Crops crops(left, false, right, true);
       const auto outcome = crops.step(built, images(1), images(2));
       CHECK(outcome.loss.item<double>() == 0);
-      CHECK(outcome.scalars.at("matched_images") == 0);
+      CHECK(outcome.scalars.at("matched_images").item<double>() == 0);
       outcome.loss.backward();
       for (const auto& item : built.method->named_parameters()) {
         CAPTURE(item.key());
@@ -235,7 +235,7 @@ TEST_SUITE("pixpro") {
       const auto outcome = crops.step(built, images(1), images(2));
       CHECK(crops.swapped().step(built, images(2), images(1)).loss.item<double>() ==
             doctest::Approx(outcome.loss.item<double>()).epsilon(1e-12));
-      CHECK(outcome.scalars.at("matched_images") == 1);
+      CHECK(outcome.scalars.at("matched_images").item<double>() == 1);
       CHECK(outcome.embedding.sizes().vec() == std::vector<std::int64_t>{8 * 16, 16});  // 4 x 4 cells
     }
     // Without propagation, and while the target is the online network, the best agreement there is.

@@ -101,7 +101,7 @@ TEST_CASE("rotnet: of images that look the same from all sides a quarter is righ
   const torch::Tensor constant = noise(3, {8, 3, 1, 1}).expand({8, 3, 16, 16});
   for (const torch::Tensor& x : {constant, constant * (radius / 3).sin()}) {
     const auto outcome = built.step({x});
-    CHECK(outcome.scalars.at("rotation_accuracy") == 0.25);
+    CHECK(outcome.scalars.at("rotation_accuracy").item<double>() == 0.25);
     CHECK(outcome.loss.item<double>() >= std::log(4.0) - 1e-12);
     const auto batch = methods::rotation_batch(x, all_angles);
     for (std::int64_t y = 1; y < 4; ++y) CHECK(torch::equal(batch.images.narrow(0, 8 * y, 8), x));
@@ -137,7 +137,7 @@ TEST_CASE("rotnet: the loss is the mean over images and angles; the order of the
     }
   const auto outcome = built.step({x});
   CHECK(outcome.loss.item<double>() == doctest::Approx(sum / 32).epsilon(1e-12));
-  CHECK(outcome.scalars.at("rotation_accuracy") == doctest::Approx(right / 32));
+  CHECK(outcome.scalars.at("rotation_accuracy").item<double>() == doctest::Approx(right / 32));
 
   const auto batch = methods::rotation_batch(x, all_angles);
   const torch::Tensor order = torch::randperm(32);

@@ -52,7 +52,7 @@ TEST_CASE("cluster bank: new labels are the axis of the largest value; the other
   const torch::Tensor samples = ints({0, 4, 7, 11}), fresh = torch::randn({4, 3}), features = bank->features().clone(),
                       labels = bank->labels().clone();
   const torch::Tensor expected = fresh.argmax(1);
-  const double changed = bank->stage(samples, fresh);
+  const double changed = bank->stage(samples, fresh).item<double>();
   CHECK(changed == doctest::Approx(expected.ne(labels.index_select(0, samples)).to(torch::kFloat64).mean().item<double>()));
   CHECK(torch::equal(bank->features(), features));
   CHECK(torch::equal(bank->labels(), labels));

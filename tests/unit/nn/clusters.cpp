@@ -142,6 +142,7 @@ TEST_CASE("spread and rank of features") {
   CHECK(nn::effective_rank(torch::eye(10).repeat({5, 1})) == doctest::Approx(10).epsilon(1e-6));
   CHECK(nn::effective_rank(torch::randn({50, 1}).matmul(torch::randn({1, 20}))) == doctest::Approx(1).epsilon(1e-5));
   CHECK(nn::effective_rank(torch::zeros({5, 4})) == 0);
+  CHECK(std::isnan(nn::effective_rank(torch::full({5, 4}, std::numeric_limits<double>::infinity()))));
   const torch::Tensor wide = torch::randn({30, 200}, torch::kFloat64);
   const torch::Tensor p = at::linalg_svdvals(wide) / at::linalg_svdvals(wide).sum();
   CHECK(nn::effective_rank(wide) == doctest::Approx(std::exp(-(p * p.log()).sum().item<double>())).epsilon(1e-9));

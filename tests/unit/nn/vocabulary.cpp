@@ -209,7 +209,7 @@ TEST_CASE("vocabulary: numbers of the released formula") {
 }
 
 TEST_CASE("perplexity: how many words are used") {
-  CHECK(nn::perplexity(torch::eye(5)) == doctest::Approx(1));
-  CHECK(nn::perplexity(torch::eye(5).mean(0, true)) == doctest::Approx(5));
-  CHECK(nn::perplexity(torch::tensor({{0.5F, 0.5F, 0.0F}, {1.0F, 0.0F, 0.0F}})) == doctest::Approx(1.5));
+  CHECK(nn::perplexity(torch::eye(5)).item<double>() == doctest::Approx(1));
+  CHECK(nn::perplexity(torch::eye(5).mean(0, true)).item<double>() == doctest::Approx(5));
+  CHECK(nn::perplexity(torch::tensor({{0.5F, 0.5F, 0.0F}, {1.0F, 0.0F, 0.0F}})).item<double>() == doctest::Approx(1.5));
 }

@@ -43,3 +43,15 @@ TEST_CASE("a collapse is told once it has lasted, once a cause, and a healthy lo
   CHECK(warnings(other, 100, 0.9, uniform * 1.0005, uniform) == std::pair(1, 20));
   CHECK(warnings(other, 100, 0.9, uniform * 1.01, uniform) == std::pair(0, 0));
 }
+
+TEST_CASE("a loss that has grown a hundredfold is told once") {
+  train::CollapseMonitor monitor;
+  CHECK(warnings(monitor, 10, 0.9, 3.0, 0) == std::pair(0, 0));
+  CHECK(warnings(monitor, 10, 0.9, 299.0, 0) == std::pair(0, 0));
+  CHECK(warnings(monitor, 2, 0.9, 1e14, 0) == std::pair(0, 0));
+  CHECK(warnings(monitor, 10, 0.9, 3.0, 0) == std::pair(0, 0));
+  CHECK(warnings(monitor, 10, 0.9, 1e14, 0) == std::pair(1, 3));
+  train::CollapseMonitor cosine;  // between -1 and 1
+  CHECK(warnings(cosine, 1, 0.9, -0.001, 0) == std::pair(0, 0));
+  CHECK(warnings(cosine, 10, 0.9, -0.99, 0) == std::pair(0, 0));
+}
