@@ -24,7 +24,8 @@ core::ToolInfo tool_info() {
           .examples = {"ssl-data fashion-mnist /usr/share/datasets/fashion-mnist | ssl-pretrain simclr --profile small --epochs 10 -o "
                        "runs/simclr > model.json",
                        "ssl-pretrain dino --profile small -o runs/dino cifar10.json | ssl-linear | ssl-report -o page.html",
-                       "ssl-pretrain moco --profile small --with hallucinator -o runs/hallucinator cifar10.json", "ssl-pretrain --list"},
+                       "ssl-pretrain moco --profile small --with hallucinator -o runs/hallucinator cifar10.json",
+                       "ssl-pretrain --list   (--list=json, --list=markdown)"},
           .see_also = {"ssl-data", "ssl-plan", "ssl-linear", "ssl-embed", "ssl-report"},
           .versions = train::versions()};
 }
@@ -36,7 +37,8 @@ struct ToolOptions {
   bool provenance = true;
   dist::SessionOptions session;
 
-  void describe(core::Options& o, const train::MethodEntry& entry) {
+  /// `modifiable`: modifiers can come around the method.
+  void describe(core::Options& o, const train::MethodEntry& entry, bool modifiable) {
     std::vector<std::string> profiles;
     for (const auto& [name, values] : entry.profiles) profiles.push_back(name);
     o.group("Run");
@@ -47,9 +49,10 @@ struct ToolOptions {
         .runtime();
     profile = "published";
     o.add("profile", &profile, "set of defaults: the paper's, or another").choices(profiles);
-    o.add("with", &with, "modifiers around the method, innermost first")
-        .metavar("NAME")
-        .choices(train::ModifierRegistry::instance().names());
+    if (modifiable)
+      o.add("with", &with, "modifiers around the method, innermost first")
+          .metavar("NAME")
+          .choices(train::ModifierRegistry::instance().names());
     o.add("provenance", &provenance, "keep in the manifest what differs between two runs of one command").runtime();
     session.describe(o);
   }
@@ -80,6 +83,7 @@ void train_and_write(core::CommandLine& cli, train::Run& run, const ToolOptions&
   const std::filesystem::path file = run.folder / "model.json";
   if (model.tool.empty()) {  // not a finished run's
     model.inputs = {manifest::input_entry("dataset", input.origin, input.json)};
+    model.inputs.insert(model.inputs.end(), run.inputs.begin(), run.inputs.end());
     manifest::stamp(model, "ssl-pretrain", cli.argv(), core::monotonic_seconds() - begin, {.provenance = run.provenance});
     manifest::emit(manifest::to_json(model, run.folder), file);
   } else {
@@ -89,9 +93,12 @@ void train_and_write(core::CommandLine& cli, train::Run& run, const ToolOptions&
 
 void pretrain(core::CommandLine& cli) {
   std::string name = cli.take_word();
-  for (const auto& argument : cli.argv())
-    if (argument == "--list" || argument == "--list=json" || argument == "--list=markdown")
-      return fmt::print("{}", train::list_methods(argument == "--list" ? "text" : argument.substr(7)));
+  for (auto argument = cli.argv().begin(); argument != cli.argv().end(); ++argument) {
+    const std::string list = "--list", next = argument + 1 == cli.argv().end() ? "" : *(argument + 1);
+    for (const std::string format : {"text", "json", "markdown"})
+      if (*argument == list + "=" + format || (*argument == list && next == format)) return fmt::print("{}", train::list_methods(format));
+    if (*argument == list) return fmt::print("{}", train::list_methods("text"));
+  }
   if (name.empty()) {
     cli.info().purpose +=
         " METHOD is one of: " + fmt::format("{}", fmt::join(train::MethodRegistry::instance().names(), ", ")) + " (--list tells of each).";
@@ -102,6 +109,9 @@ void pretrain(core::CommandLine& cli) {
   const auto& entry = train::MethodRegistry::instance().find(name, "method");
   cli.info().usage = "ssl-pretrain " + name + " [options] [DATASET.json|-]";
   cli.info().purpose = fmt::format("{}: {}\nPaper: {}\nNeeds: {}.", entry.title, entry.summary, entry.paper, entry.needs);
+  cli.info().examples = {
+      fmt::format("ssl-data fashion-mnist /usr/share/datasets/fashion-mnist | ssl-pretrain {} --profile small -o runs/{}", name, name),
+      fmt::format("ssl-pretrain {} --profile small -o runs/{} cifar10.json | ssl-linear | ssl-report -o page.html", name, name)};
   if (!entry.cost.empty()) cli.info().purpose += fmt::format("\nCost of a step next to SimCLR's: {}.", entry.cost);
 
   std::optional<dist::Session> session;  // the last to go: it sees to it that the end of all others does not wait for ranks that are gone
@@ -111,7 +121,8 @@ void pretrain(core::CommandLine& cli) {
   core::Option("with", &tool.with, "", "").set_text(cli.peek("with"), "--with");
   train::choose_method(run, name, tool.with);
   const auto modifiers = std::exchange(tool.with, {});
-  tool.describe(cli.options(), entry);
+  const auto* pairs = dynamic_cast<const train::PairMethod*>(run.network.get());
+  tool.describe(cli.options(), entry, !modifiers.empty() || (pairs != nullptr && pairs->compares_any_pair()));
   run.describe(cli.options());
   const std::string profile = cli.peek("profile");
   cli.set_profile(train::profile_values(entry, profile), profile.empty() ? "published" : profile);

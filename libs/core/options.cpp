@@ -159,6 +159,16 @@ Option& Option::written() {
 Option& Option::only_with(std::string other, std::vector<std::string> values) {
   other_ = std::move(other);
   other_values_ = std::move(values);
+  unless_ = false;
+  return *this;
+}
+Option& Option::only_without(std::string other) {
+  only_with(std::move(other));
+  unless_ = true;
+  return *this;
+}
+Option& Option::reads_manifest() {
+  manifest_ = true;
   return *this;
 }
 
@@ -271,7 +281,8 @@ bool Options::has_effect(const Option& option) const {
   const json value = other->value();
   const auto& values = option.other_values_;
   if (!values.empty()) return std::find(values.begin(), values.end(), show(value)) != values.end();
-  return value != json(false) && value != json("") && value != json(0) && value != json::array();
+  const bool set = value != json(false) && value != json("") && value != json(0) && value != json::array();
+  return set != option.unless_;
 }
 
 std::string Options::suggestion(const std::string& wrong, const std::vector<std::string>& others) const {

@@ -45,6 +45,10 @@ class Option {
   /// Has an effect only while the option `other` has one of `values`, or without these is set (a flag), not empty, not 0. To give it on
   /// the command line otherwise is a usage error; a --config or the environment, which may serve several commands, may hold it.
   Option& only_with(std::string other, std::vector<std::string> values = {});
+  /// The other way round: has no effect while `other` is set.
+  Option& only_without(std::string other);
+  /// Names a manifest that is read beside the main input: what it says is part of the identity, not where it lies.
+  Option& reads_manifest();
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::string& help() const { return help_; }
@@ -52,8 +56,11 @@ class Option {
   [[nodiscard]] char letter() const { return letter_; }
   [[nodiscard]] bool is_runtime() const { return runtime_; }
   [[nodiscard]] bool is_written() const { return written_; }
-  /// What only_with() asked for, "--protocol auto or tvsum"; "" when nothing.
+  [[nodiscard]] bool is_manifest() const { return manifest_; }
+  /// What only_with() or only_without() named, "--protocol auto or tvsum"; "" when nothing.
   [[nodiscard]] std::string condition() const;
+  /// Whether it is only_without().
+  [[nodiscard]] bool only_unless() const { return unless_; }
   [[nodiscard]] bool is_flag() const { return std::holds_alternative<bool*>(target_); }
   [[nodiscard]] bool is_list() const;
   [[nodiscard]] std::string environment_name() const;
@@ -80,11 +87,12 @@ class Option {
   OptionTarget target_;
   std::string help_, group_, metavar_, default_text_;
   char letter_ = 0;
-  bool runtime_ = false, bounded_ = false, distinct_ = false, written_ = false;
+  bool runtime_ = false, bounded_ = false, distinct_ = false, written_ = false, manifest_ = false;
   double low_ = 0, high_ = 0;
   std::vector<std::string> choices_;
-  std::string other_;  ///< of only_with()
+  std::string other_;  ///< of only_with() and only_without()
   std::vector<std::string> other_values_;
+  bool unless_ = false;  ///< the latter
 };
 
 /// A set of options bound to the fields of options structs, which must outlive it.
@@ -99,7 +107,7 @@ class Options {
   [[nodiscard]] std::string suggestion(const std::string& wrong, const std::vector<std::string>& others = {}) const;
   [[nodiscard]] const std::deque<Option>& all() const { return options_; }
   [[nodiscard]] std::deque<Option>& all() { return options_; }
-  /// Whether the condition of only_with() holds for this one; true without one.
+  /// Whether the condition of only_with() or only_without() holds for this one; true without one.
   [[nodiscard]] bool has_effect(const Option& option) const;
 
   /// Assigns from an object {"name": value}. An unknown name is a usage error that gives the nearest known one.

@@ -54,7 +54,8 @@ std::string option_line(const Option& option) {
   std::string left = option.letter() != 0 ? fmt::format("  -{}, ", option.letter()) : "      ";
   left += option.is_flag() ? "--[no-]" + option.name() : fmt::format("--{} {}", option.name(), option.metavar());
   std::string right = option.help();
-  if (const std::string condition = option.condition(); !condition.empty()) right += "; only with " + condition;
+  if (const std::string condition = option.condition(); !condition.empty())
+    right += (option.only_unless() ? "; only without " : "; only with ") + condition;
   if (const std::string allowed = option.allowed(); !allowed.empty()) right += " (" + allowed + ")";
   if (!option.default_text().empty()) right += " [" + option.default_text() + "]";
   constexpr std::size_t column = 34;
@@ -224,7 +225,8 @@ void CommandLine::parse() {
   for (const auto& [option, text] : given) {
     given_.push_back(option->name());
     if (option->is_written() && text.empty()) fail(Exit::usage, "--{}: '' is no name of a file", option->name());  // an unset variable
-    if (!options_.has_effect(*option)) fail(Exit::usage, "--{}: has no effect without {}", option->name(), option->condition());
+    if (!options_.has_effect(*option))
+      fail(Exit::usage, "--{}: has no effect {} {}", option->name(), option->only_unless() ? "with" : "without", option->condition());
   }
   // A file of that name would be a nuisance to remove; whoever writes "-" means stdout, where the manifest goes anyway.
   for (const auto& option : options_.all())

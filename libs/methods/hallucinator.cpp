@@ -7,7 +7,10 @@ namespace {
 train::PairMethod& pairs_of(train::Method& host) {
   auto* pairs = dynamic_cast<train::PairMethod*>(&host);
   if (pairs == nullptr || !pairs->compares_any_pair())
-    core::fail(core::Exit::usage, "--with hallucinator: this method does not compare pairs of embeddings (simclr, moco and simsiam do)");
+    core::fail(core::Exit::usage,
+               "--with hallucinator: what it is put around does not compare pairs of embeddings, or is a modifier itself (simclr, moco and "
+               "simsiam "
+               "do compare them)");
   return *pairs;
 }
 
@@ -18,14 +21,17 @@ Hallucinator::Hallucinator(std::shared_ptr<train::Method> host) : Modifier(std::
 void Hallucinator::describe(core::Options& o) {
   Modifier::describe(o);
   o.group("Hallucinator");
-  o.add("extrapolation", &options_.extrapolation, "largest r; one r a batch, uniform from 0, in e = (1 + r) q - r k").range(0, 10);
+  o.add("extrapolation", &options_.extrapolation, "largest r; one r a batch, uniform from 0, in e = (1 + r) q - r k")
+      .range(0, 10)
+      .only_with("hallucinator-module", {"mlp", "none"});
   o.add("hallucinator-hidden", &options_.hidden, "width of the two hidden layers of M; 0: twice that of a query, as released")
-      .range(0, 1 << 16);
+      .range(0, 1 << 16)
+      .only_with("hallucinator-module", {"mlp"});
   o.add("hallucinator-module", &options_.module, "M: mlp; none: e itself; off: no further queries, the crop alone")
       .choices({"mlp", "none", "off"});
   o.add("suppress-alpha", &options_.suppress_alpha, "alpha of the Beta distribution of the first view's centre; 0: an ordinary crop")
       .range(0, 100);
-  o.add("suppress-box", &options_.box, "shares of either side that this centre stays between").range(0, 1);
+  o.add("suppress-box", &options_.box, "shares of either side that this centre stays between").range(0, 1).only_with("suppress-alpha");
 }
 
 std::vector<data::ViewSpec> Hallucinator::views(std::int64_t image) const {

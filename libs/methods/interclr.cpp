@@ -21,12 +21,18 @@ void Interclr::describe(core::Options& o) {
   o.add("pseudo-labels", &inter_.labels, "y: updated at every step, or by k-means before every epoch").choices({"online", "epoch"});
   o.add("bank-rate", &inter_.rate, "mu, weight of a new feature in the bank F; 1: it takes the place of the old one").range(0, 1);
   o.add("cluster-min", &inter_.smallest, "clusters with fewer members are dissolved").range(1, 1 << 24);
-  o.add("centroid-every", &inter_.centroid_every, "steps from one computation of the centroids C to the next").range(1, 1e9);
-  o.add("small-every", &inter_.small_every, "steps from one search for small clusters to the next").range(1, 1e9);
+  o.add("centroid-every", &inter_.centroid_every, "steps from one computation of the centroids C to the next")
+      .range(1, 1e9)
+      .only_with("pseudo-labels", {"online"});
+  o.add("small-every", &inter_.small_every, "steps from one search for small clusters to the next")
+      .range(1, 1e9)
+      .only_with("pseudo-labels", {"online"});
   o.add("negative-sampling", &inter_.negatives,
         "negatives: drawn from the most similar images, the most similar themselves, drawn from the least similar, drawn from all")
       .choices({"semi-hard", "hard", "semi-easy", "random"});
-  o.add("negative-pool", &inter_.pool, "images that semi-hard and semi-easy negatives are drawn from; 0: a tenth of all").range(0, 1 << 30);
+  o.add("negative-pool", &inter_.pool, "images that semi-hard and semi-easy negatives are drawn from; 0: a tenth of all")
+      .range(0, 1 << 30)
+      .only_with("negative-sampling", {"semi-hard", "semi-easy"});
   o.add("negatives", &inter_.count, "negatives of a query; 0: an eighth of the pool").range(0, 1 << 24);
   o.add("margin", &inter_.margin, "m, taken off the cosine of the positive; below 0: an easier positive").range(-2, 2);
   o.add("arc-margin", &inter_.arc_margin, "m_arc, added to the angle of the positive").range(-3, 3);
@@ -35,7 +41,7 @@ void Interclr::describe(core::Options& o) {
 
 void Interclr::build(const train::Setup& setup) {
   const std::int64_t images = setup.samples;
-  nn::check_queue(options_.queue, images);
+  if (inter_.intra == 0 && inter_.inter == 0) core::fail(core::Exit::usage, "--intra-weight 0 and --inter-weight 0: there is no loss left");
   clusters_ = inter_.clusters > 0 ? inter_.clusters : std::max<std::int64_t>(2, images / 128);
   if (images < clusters_ * inter_.smallest)
     core::fail(core::Exit::usage, "--clusters {}: of at least {} images each (--cluster-min) they need {}, and there are {}{}", clusters_,
@@ -133,7 +139,8 @@ Negatives draw_negatives(const torch::Tensor& q, const torch::Tensor& y, const t
   if (strategy == "random") {
     index = some(features.size(0));
   } else {
-    candidates = std::get<1>(likeness.topk(pool, 1, /*largest=*/strategy == "semi-hard", /*sorted=*/false));
+    candidates =
+        std::get<1>(likeness.topk(pool, 1, /*largest=*/strategy == "semi-hard", /*sorted=*/true));  // an order that no device changes
     index = candidates.gather(1, ranks.own_rows(torch::multinomial(torch::ones({ranks.whole(queries), pool}), count)).to(q.device()));
   }
   const auto own = [&] { return labels.index_select(0, index.flatten()).view_as(index) == own_label; };

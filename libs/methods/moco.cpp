@@ -24,6 +24,7 @@ void Moco::describe(core::Options& o) {
 std::vector<data::ViewSpec> Moco::views(std::int64_t image) const { return train::view_specs({options_.view, options_.view}, image); }
 
 void Moco::build(const train::Setup& setup) {
+  nn::check_queue(options_.queue, setup.samples);
   nn::check_groups(options_.shuffle_groups, setup.batch, setup.ranks, "--shuffle-groups");
   const auto make = [&] {
     auto backbone = nn::make_backbone(setup.backbone);

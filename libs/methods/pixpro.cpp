@@ -79,10 +79,13 @@ void Pixpro::describe(core::Options& o) {
   o.add("threshold", &options_.threshold,
         "T, cells of two views match when their centres are nearer than this, in diagonals of the larger cell")
       .range(0.01, 100);
-  o.add("propagation", &options_.propagation, "the pixel propagation module; without it each cell stands for itself");
-  o.add("gamma", &options_.gamma, "gamma, power of the similarity by which cells are propagated").range(0, 100);
-  o.add("value-layers", &options_.value_layers, "layers of g, what propagated cells go through: 0 (identity), 1 or 2").range(0, 2);
-  o.add("temperature", &options_.temperature, "tau of --loss contrast").range(0.001, 10);
+  o.add("propagation", &options_.propagation, "the pixel propagation module; without it each cell stands for itself")
+      .only_with("loss", {"consistency"});
+  o.add("gamma", &options_.gamma, "gamma, power of the similarity by which cells are propagated").range(0, 100).only_with("propagation");
+  o.add("value-layers", &options_.value_layers, "layers of g, what propagated cells go through: 0 (identity), 1 or 2")
+      .range(0, 2)
+      .only_with("propagation");
+  o.add("temperature", &options_.temperature, "tau of InfoNCE").range(0.001, 10).only_with("loss", {"contrast"});
   o.add("instance-weight", &options_.instance_weight, "alpha, weight of the instance branch; 0: none").range(0, 1000);
   o.add("ema", &options_.momentum, "m, momentum of the target network at the start; rises to 1").range(0, 1);
   o.add("dim", &options_.dim, "output of the projectors").range(1, 1 << 16);

@@ -87,18 +87,17 @@ BatchNormImpl::BatchNormImpl(const BatchNormOptions& options) : options_(options
   num_batches_tracked = register_buffer("num_batches_tracked", torch::tensor(0, torch::kInt64));
 }
 
-/// Takes note of a training batch, and gives its number of values a channel.
-std::int64_t BatchNormImpl::count(const torch::Tensor& x) {
+/// The number of values a channel in a training batch.
+std::int64_t BatchNormImpl::values_of(const torch::Tensor& x) const {
   const std::int64_t values = x.numel() / x.size(1) * (local_ ? 1 : ranks_.size());
   if (values < 2) core::fail(core::Exit::usage, "batch normalisation needs more than one value a channel; give a larger --batch");
-  num_batches_tracked += 1;
   return values;
 }
 
 torch::Tensor BatchNormImpl::forward_relu(const torch::Tensor& x, const torch::Tensor& residual) {
   if (is_training() && (local_ || ranks_.alone()) && options_.affine && norm_relu_takes(x)) {
-    count(x);
-    return norm_relu(x, weight, bias, residual, running_mean, running_var, options_.momentum, options_.eps);
+    static_cast<void>(values_of(x));
+    return norm_relu(x, weight, bias, residual, running_mean, running_var, num_batches_tracked, options_.momentum, options_.eps);
   }
   torch::Tensor y = forward(x);
   if (residual.defined()) y.add_(residual);
@@ -107,7 +106,8 @@ torch::Tensor BatchNormImpl::forward_relu(const torch::Tensor& x, const torch::T
 
 torch::Tensor BatchNormImpl::forward(const torch::Tensor& x) {
   if (!is_training()) return normalised(x, weight, bias, running_mean, running_var, options_.eps);
-  const std::int64_t values = count(x);
+  const std::int64_t values = values_of(x);
+  num_batches_tracked += 1;
   if (local_ || ranks_.alone())
     return torch::batch_norm(x, weight, bias, running_mean, running_var, /*training=*/true, options_.momentum, options_.eps,
                              at::globalContext().userEnabledCuDNN());

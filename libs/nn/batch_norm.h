@@ -34,7 +34,7 @@ class BatchNormImpl : public torch::nn::Module, public dist::RankAware {
   torch::Tensor weight, bias, running_mean, running_var, num_batches_tracked;
 
  private:
-  std::int64_t count(const torch::Tensor& x);
+  [[nodiscard]] std::int64_t values_of(const torch::Tensor& x) const;
 
   BatchNormOptions options_;
   dist::Ranks ranks_;

@@ -6,6 +6,7 @@
 #include "nn/cuda/norm_relu.h"
 
 #include <c10/cuda/CUDAStream.h>
+#include <optional>
 #endif
 
 namespace selfsight::nn {
@@ -26,14 +27,14 @@ cuda::Shape shape_of(const torch::Tensor& x) {
 
 struct NormRelu : torch::autograd::Function<NormRelu> {
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x, const torch::Tensor& gain,
-                               const torch::Tensor& bias, const torch::Tensor& residual, const torch::Tensor& running_mean,
-                               const torch::Tensor& running_var, double momentum, double eps) {
+                               const torch::Tensor& bias, const std::optional<torch::Tensor>& residual, const torch::Tensor& running_mean,
+                               const torch::Tensor& running_var, const torch::Tensor& batches, double momentum, double eps) {
     const cuda::Shape shape = shape_of(x);
     const torch::Tensor y = torch::empty_like(x), mean = torch::empty_like(gain), inverse = torch::empty_like(gain);
     const torch::Tensor scratch = torch::empty({cuda::scratch_floats(shape)}, gain.options());
     cuda::norm_relu({.shape = shape,
                      .x = x.const_data_ptr(),
-                     .residual = residual.defined() ? residual.const_data_ptr() : nullptr,
+                     .residual = residual ? residual->const_data_ptr() : nullptr,
                      .weight = gain.const_data_ptr<float>(),
                      .bias = bias.const_data_ptr<float>(),
                      .y = y.data_ptr(),
@@ -41,11 +42,12 @@ struct NormRelu : torch::autograd::Function<NormRelu> {
                      .inverse = inverse.data_ptr<float>(),
                      .running_mean = running_mean.data_ptr<float>(),
                      .running_var = running_var.data_ptr<float>(),
+                     .batches = batches.data_ptr<std::int64_t>(),
                      .momentum = momentum,
                      .eps = eps,
                      .scratch = scratch.data_ptr<float>()},
                     c10::cuda::getCurrentCUDAStream());
-    context->save_for_backward({x, gain, bias, mean, inverse, residual.defined() ? y : torch::Tensor()});
+    context->save_for_backward({x, gain, bias, mean, inverse, residual ? y : torch::Tensor()});
     return y;
   }
 
@@ -71,7 +73,7 @@ struct NormRelu : torch::autograd::Function<NormRelu> {
                      .dbias = dbias.data_ptr<float>(),
                      .scratch = scratch.data_ptr<float>()},
                     c10::cuda::getCurrentCUDAStream());
-    return {dx, dgain, dbias, dresidual, {}, {}, {}, {}};
+    return {dx, dgain, dbias, dresidual, {}, {}, {}, {}, {}};
   }
 };
 
@@ -80,14 +82,16 @@ struct NormRelu : torch::autograd::Function<NormRelu> {
 bool norm_relu_takes(const torch::Tensor& x) {
   const auto type = x.scalar_type();
   if (!x.is_cuda() || x.dim() != 4 || (type != torch::kFloat32 && type != torch::kHalf && type != torch::kBFloat16)) return false;
-  return x.numel() > 0 && x.is_contiguous(torch::MemoryFormat::ChannelsLast) && x.size(1) % cuda::values_in_a_pack(shape_of(x).element) == 0;
+  return x.numel() > 0 && x.is_contiguous(torch::MemoryFormat::ChannelsLast) &&
+         x.size(1) % cuda::values_in_a_pack(shape_of(x).element) == 0;
 }
 
 torch::Tensor norm_relu(const torch::Tensor& x, const torch::Tensor& gain, const torch::Tensor& bias, const torch::Tensor& residual,
-                        const torch::Tensor& running_mean, const torch::Tensor& running_var, double momentum, double eps) {
-  const torch::Tensor added =
-      residual.defined() ? residual.to(x.scalar_type()).contiguous(torch::MemoryFormat::ChannelsLast) : residual;
-  return NormRelu::apply(x, gain, bias, added, running_mean, running_var, momentum, eps);
+                        const torch::Tensor& running_mean, const torch::Tensor& running_var, const torch::Tensor& batches, double momentum,
+                        double eps) {
+  std::optional<torch::Tensor> added;  // an undefined tensor is no argument of an autograd function
+  if (residual.defined()) added = residual.to(x.scalar_type()).contiguous(torch::MemoryFormat::ChannelsLast);
+  return NormRelu::apply(x, gain, bias, added, running_mean, running_var, batches, momentum, eps);
 }
 
 #else
@@ -96,7 +100,7 @@ bool norm_relu_takes(const torch::Tensor& /*x*/) { return false; }
 
 torch::Tensor norm_relu(const torch::Tensor& /*x*/, const torch::Tensor& /*gain*/, const torch::Tensor& /*bias*/,
                         const torch::Tensor& /*residual*/, const torch::Tensor& /*running_mean*/, const torch::Tensor& /*running_var*/,
-                        double /*momentum*/, double /*eps*/) {
+                        const torch::Tensor& /*batches*/, double /*momentum*/, double /*eps*/) {
   core::fail(core::Exit::internal, "normalisation with ReLU in one operation needs a build with CUDA");
 }
 

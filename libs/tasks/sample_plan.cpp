@@ -72,8 +72,8 @@ void BatchesOptions::describe(core::Options& o) {
         "stored in random order; where they are stored by class, batches become of one class)")
       .choices({"shuffled", "index"});
   o.add("batch", &batch, "B, samples a batch; the run's --batch").range(2, 1 << 20);
-  o.add("clusters", &clusters, "k of k-means; 0: B").range(0, 1 << 24);
-  o.add("iterations", &iterations, "most rounds of k-means").range(1, 100000);
+  o.add("clusters", &clusters, "k of k-means; 0: B").range(0, 1 << 24).only_with("by", {"clusters", "single-cluster"});
+  o.add("iterations", &iterations, "most rounds of k-means").range(1, 100000).only_with("by", {"clusters", "single-cluster"});
   o.add("redraw", &redraw, "draw the order inside each cluster anew every epoch, instead of the same batches every time");
   o.add("seed", &seed, "of k-means and of all that is shuffled");
 }

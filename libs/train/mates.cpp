@@ -25,7 +25,8 @@ torch::Tensor nearest_others(const torch::Tensor& features, std::int64_t k) {
 
 Mates::Mates(std::int64_t samples, std::int64_t per_sample) {
   if (per_sample < 1 || per_sample >= samples)
-    core::fail(core::Exit::usage, "--mates-per-sample {}: the split has only {} images", per_sample, samples);
+    core::fail(core::Exit::usage, "{} mates for each image: the split has only {} images in all; give a smaller number", per_sample,
+               samples);
   table_ = register_buffer("table", torch::zeros({samples, per_sample}, torch::kInt64));
 }
 

@@ -7,8 +7,8 @@ std::vector<data::ViewSpec> view_specs(std::vector<data::Recipe> recipes, std::i
   for (auto& recipe : recipes) {
     if (recipe.size == 0) recipe.size = image;
     if (recipe.size == 0)
-      core::fail(core::Exit::usage, "the images differ in size: say how large the view '{}' is to be (--view-size or --global-size)",
-                 recipe.name);
+      core::fail(core::Exit::usage, "the images are not all square and of one size: say how large their views are to be (--{}size)",
+                 recipe.option_prefix);
     recipe.check();
     out.push_back({std::move(recipe), false});
   }

@@ -20,8 +20,9 @@ std::optional<std::string> CollapseMonitor::look(double spread, double loss, dou
   if (!first_loss_) first_loss_ = std::abs(loss);
   grown_ = std::abs(loss) > grown * std::max(*first_loss_, 1.0) ? grown_ + 1 : 0;
   if (grown_ == patience_grown)
-    return fmt::format("the loss has grown from {:.4g} to {:.4g}: training diverges. Usual causes: learning rate too high, warm-up too short",
-                       *first_loss_, loss);
+    return fmt::format(
+        "the loss has grown from {:.4g} to {:.4g}: training diverges. Usual causes: learning rate too high, warm-up too short",
+        *first_loss_, loss);
   if (low_ == patience)
     return fmt::format(
         "the features have collapsed: all embeddings of a batch are nearly the same (spread {:.4f}, 1 is even). Usual causes: learning "

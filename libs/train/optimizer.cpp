@@ -10,14 +10,16 @@ namespace selfsight::train {
 void OptimizerOptions::describe(core::Options& o) {
   o.group("Optimizer");
   o.add("optimizer", &optimizer, "update rule").choices({"sgd", "lars", "adamw"});
-  o.add("momentum", &momentum, "momentum of sgd and lars").range(0, 1);
-  o.add("nesterov", &nesterov, "sgd: Nesterov's form of the momentum");
-  o.add("beta1", &beta1, "first moment of adamw").range(0, 1);
-  o.add("beta2", &beta2, "second moment of adamw").range(0, 1);
-  o.add("adam-epsilon", &epsilon, "adamw's guard against division by zero").range(0, 1);
-  o.add("trust", &trust, "trust coefficient of lars").range(0, 1);
-  o.add("lars-norm", &lars_norm, "what lars divides by: separate |g| + wd |w| (SwAV's LARC), or joint |g + wd w| (SimCLR, BYOL)")
-      .choices({"separate", "joint"});
+  o.add("momentum", &momentum, "momentum").range(0, 1).only_with("optimizer", {"sgd", "lars"});
+  o.add("nesterov", &nesterov, "Nesterov's form of the momentum").only_with("optimizer", {"sgd"});
+  o.add("beta1", &beta1, "share of the first moment that is kept").range(0, 1).only_with("optimizer", {"adamw"});
+  o.add("beta2", &beta2, "share of the second moment that is kept").range(0, 1).only_with("optimizer", {"adamw"});
+  o.add("adam-epsilon", &epsilon, "guard against division by zero").range(0, 1).only_with("optimizer", {"adamw"});
+  o.add("trust", &trust, "trust coefficient").range(0, 1).only_with("optimizer", {"lars"});
+  o.add("lars-norm", &lars_norm,
+        "what the trust coefficient is divided by: separate |g| + wd |w| (SwAV's LARC), or joint |g + wd w| (SimCLR, BYOL)")
+      .choices({"separate", "joint"})
+      .only_with("optimizer", {"lars"});
   o.add("exclude-1d", &exclude_1d, "no weight decay for norms and biases");
 }
 

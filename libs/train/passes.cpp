@@ -5,8 +5,12 @@
 
 namespace selfsight::train {
 
-Passes::Passes(Method& method, PassesOptions options) : method_(method), options_(std::move(options)) {
+Passes::Passes(Method& method, PassesOptions options) : method_(method), parameters_(method.parameters()), options_(std::move(options)) {
   options_.record = options_.record && options_.device.is_cuda() && method.repeats_itself();
+}
+
+void Passes::forget_gradients() {
+  for (auto& parameter : parameters_) parameter.mutable_grad() = torch::Tensor();
 }
 
 Outcome Passes::passes(const Views& views, const Progress& progress, double scale,
@@ -44,10 +48,10 @@ bool Passes::record(const Views& views, const Progress& progress, double scale) 
     recording->record([&] { outcome_ = passes(own, progress, scale, nullptr); });
   } catch (const std::exception& error) {
     core::log_warning("the step cannot be recorded and is launched kernel by kernel: {}", error.what());
-    method_.zero_grad();
+    forget_gradients();
     return false;
   }
-  for (auto& parameter : method_.parameters())
+  for (auto& parameter : parameters_)
     if (parameter.grad().defined()) gradients_.emplace_back(parameter, parameter.grad());
   recording_ = std::move(recording);
   return true;

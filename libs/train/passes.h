@@ -22,9 +22,12 @@ class Passes {
  public:
   /// `method` must outlive this. Recorded or not, the same kernels run on the same numbers.
   Passes(Method& method, PassesOptions options);
+  /// Makes all gradients undefined, those of parameters that no optimizer trains too.
+  void forget_gradients();
   /// Leaves the gradient of `scale` times the loss in the parameters, whose gradients must be undefined (where nothing is recorded: the new
   /// ones are added). `before_backward` is called between the two passes. What is given back is good until the next call.
-  Outcome run(const Views& views, const Progress& progress, double scale, const std::function<void(const torch::Tensor& loss)>& before_backward);
+  Outcome run(const Views& views, const Progress& progress, double scale,
+              const std::function<void(const torch::Tensor& loss)>& before_backward);
 
  private:
   Outcome passes(const Views& views, const Progress& progress, double scale,
@@ -33,6 +36,7 @@ class Passes {
   bool record(const Views& views, const Progress& progress, double scale);
 
   Method& method_;
+  std::vector<torch::Tensor> parameters_;  ///< of the method: looking them up takes longer than a small step's launches
   PassesOptions options_;
   int seen_ = 0;  ///< steps that were not recorded
   // Of the recorded step: its input, what it gives back, and the gradients that it leaves.

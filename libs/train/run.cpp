@@ -37,14 +37,19 @@ void identify(Run& run, const core::Options& options) {
   run.identity["method"] = run.method;
   nlohmann::json content = nlohmann::json::object();
   for (const auto& [name, split] : run.dataset.splits) content[name] = manifest::content_of(split);
-  // What the plan says counts, not what its file is called.
-  if (!run.train.plan.empty()) run.identity["plan"] = manifest::read<manifest::Plan>(run.train.plan).data.digest;
   run.identity["dataset"] = core::digest_of(std::string_view(content.dump()));
   core::Options own;  // without those of the program around it
   run.describe(own);
   run.may_change.clear();
-  for (const auto& option : own.all())
+  run.inputs.clear();
+  for (const auto& option : own.all()) {
     if (option.is_runtime()) run.may_change.push_back("--" + option.name());
+    if (!option.is_manifest() || option.value() == "") continue;
+    // What it says counts, not what its file is called.
+    const auto document = manifest::read_document(option.value().get<std::string>());
+    run.inputs.push_back(manifest::input_entry(option.name(), document.origin, document.json));
+    run.identity[option.name()] = run.inputs.back().at("digest");
+  }
 }
 
 }  // namespace selfsight::train

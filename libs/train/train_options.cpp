@@ -19,15 +19,20 @@ void TrainOptions::describe(core::Options& o) {
   o.add("shuffle-window", &shuffle_window,
         "shuffle the shards, and the images of so many shards at a time, for sets larger than the memory; 0: all images together")
       .range(0, 1e6);
-  o.add("plan", &plan, "take the batches from this plan manifest (ssl-plan batches) instead of shuffling").metavar("PLAN.json");
+  o.add("plan", &plan, "take the batches from this plan manifest (ssl-plan batches) instead of shuffling")
+      .metavar("PLAN.json")
+      .reads_manifest();
   o.group("Schedule");
   o.add("lr", &lr, "learning rate at lr-batch images an update, scaled linearly with the batch").range(0, 1000);
   o.add("lr-batch", &lr_batch, "batch that lr is stated for; 0: take lr as it is").range(0);
   o.add("schedule", &schedule, "how the learning rate falls after the warm-up").choices({"cosine", "steps"});
   o.add("lr-steps", &lr_steps, "steps: epochs (counted from 0) at whose start the rate is multiplied by lr-gamma; none: it stays")
-      .range(1, 1e6);
-  o.add("lr-gamma", &lr_gamma, "steps: what the rate is multiplied by").range(0, 1);
-  o.add("min-lr", &min_lr, "learning rate at the end of the cosine, as it is (not scaled with the batch)").range(0, 1000);
+      .range(1, 1e6)
+      .only_with("schedule", {"steps"});
+  o.add("lr-gamma", &lr_gamma, "steps: what the rate is multiplied by").range(0, 1).only_with("schedule", {"steps"});
+  o.add("min-lr", &min_lr, "learning rate at the end of the cosine, as it is (not scaled with the batch)")
+      .range(0, 1000)
+      .only_with("schedule", {"cosine"});
   o.add("warmup-epochs", &warmup_epochs, "epochs of linear warm-up").range(0);
   o.add("warmup-lr", &warmup_lr, "learning rate that the warm-up starts from, as it is").range(0, 1000);
   o.add("weight-decay", &weight_decay, "weight decay").range(0, 100);

@@ -174,7 +174,8 @@ Trainer::Trainer(Run& run)
   statistics_ = std::make_unique<nn::NormStatistics>(method_);
   optimizer_ = std::make_unique<Optimizer>(method_.parameter_groups(run.optimizer), run.optimizer);
   reducer_ = std::make_unique<dist::GradientReducer>(ranks_, trainable(method_));
-  const bool plain = ranks_.alone() && options_.accumulate == 1 && !faults_.scaled();  // nothing comes between the passes, nothing is added up
+  const bool plain =
+      ranks_.alone() && options_.accumulate == 1 && !faults_.scaled();  // nothing comes between the passes, nothing is added up
   passes_ = std::make_unique<Passes>(
       method_, PassesOptions{.precision = options_.precision, .device = device_, .record = options_.record_step && plain});
   FeedOptions feed{.seed = options_.seed, .loader = run.loader, .normalisation = set_.normalisation(), .channels = set_.channels()};
@@ -339,7 +340,7 @@ bool Trainer::update(std::int64_t number) {
   // A step's own random numbers depend on (seed, step) alone, so a resumed run draws the same ones, and so do all ranks.
   core::Rng step_rng(faults_.seed(options_.seed), core::Stream::step, static_cast<std::uint64_t>(progress_.step));
   torch::manual_seed(step_rng.bits64() >> 1);
-  method_.zero_grad();  // of every parameter, those that the optimizer does not train too
+  passes_->forget_gradients();
   statistics_->keep();
   Outcome outcome;
   std::vector<torch::Tensor> losses;
@@ -554,10 +555,11 @@ manifest::Model Trainer::export_model() {
 
 manifest::Model Trainer::train() {
   restore(ranks_.first() ? checkpoints_.newest() : std::nullopt);
-  core::log_info("{}: {} images, {} epochs of {} steps, batch {}{}, learning rate {:.4g} ({} x {} / {}), {}", run_.method, set_.samples(),
+  const std::string scaled =
+      options_.lr_batch > 0 ? fmt::format(" ({} x {} / {})", options_.lr, options_.batch * options_.accumulate, options_.lr_batch) : "";
+  core::log_info("{}: {} images, {} epochs of {} steps, batch {}{}, learning rate {:.4g}{}, {}", run_.method, set_.samples(),
                  options_.epochs, progress_.steps_per_epoch, options_.batch,
-                 options_.accumulate > 1 ? fmt::format(" x {}", options_.accumulate) : "", peak_lr_, options_.lr,
-                 options_.batch * options_.accumulate, std::max<std::int64_t>(options_.lr_batch, 1), options_.device);
+                 options_.accumulate > 1 ? fmt::format(" x {}", options_.accumulate) : "", peak_lr_, scaled, options_.device);
   journal_.start_bar(run_.method, progress_.total_steps, progress_.step);
   while (progress_.step < progress_.total_steps) epoch(progress_.epoch());
   journal_.finish_bar();

@@ -71,6 +71,7 @@ struct Run {
   manifest::Dataset dataset;
   nlohmann::json config;                ///< resolved options, all of them
   nlohmann::json identity;              ///< those that change the result
+  std::vector<nlohmann::json> inputs;   ///< entries of the manifests that options name (a teacher, a plan), for the model's
   std::vector<std::string> may_change;  ///< "--workers" ...: options that do not, so that they may differ when the run goes on
   std::filesystem::path folder;         ///< the run's own folder, absolute; of several ranks the first one's alone
   dist::Ranks ranks;                    ///< that train together, each on its part of every batch
@@ -85,8 +86,8 @@ struct Run {
 void choose_method(Run& run, const std::string& name, const std::vector<std::string>& modifiers);
 /// The "published" profile of a method with `chosen` on top, as {"option": value}. Error: usage for a profile that it does not have.
 nlohmann::json profile_values(const MethodEntry& entry, const std::string& chosen);
-/// Sets Run::identity, what makes two runs the same run (options that change the result, method, content of the data set), and
-/// Run::may_change.
+/// Sets Run::identity, what makes two runs the same run (options that change the result, method, content of the data set and of the
+/// manifests that options name), Run::inputs and Run::may_change.
 void identify(Run& run, const core::Options& options);
 
 /// Trains, or goes on from the newest checkpoint in the folder, or returns the finished run's manifest at once. With more epochs than

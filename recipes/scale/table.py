@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The tables of README.md here: bench-scale | table.py [--passes 3000] [--latency 60] [--bandwidth 25]
+"""The tables of README.md here: bench-scale [cuda] | table.py [--passes 3000] [--latency 60] [--bandwidth 25]
 
---passes      forward and backward passes of a ResNet-50 at 224 pixels that one GPU makes in a second
+--passes      forward and backward passes of a ResNet-50 at 224 pixels that one GPU makes in a second, where bench-scale did not measure
 --latency     microseconds of a small collective among 8 GPUs of one host; twice as long for every factor of 8 hosts
 --bandwidth   gigabytes a second that each GPU gets out of its host in a large reduction
 """
@@ -25,10 +25,17 @@ VIEWS_A_CORE = 2670  # SimCLR's at 224 pixels, tests/bench/README.md
 BYTES = {"ImageNet-1k": 110e3, "LAION-400M at 256 px": 25e3}
 
 rows = [json.loads(line) for line in sys.stdin]
+
+
+def rate_of(row):
+    """Images a second of one GPU: measured, or by --passes."""
+    return row.get("images_per_second") or o.passes / WORK[row["method"]][0]
+
+
 print("| | trained | state of a rank: network and EMA, optimizer, gradients | one GPU: images/s | MB/s to read, ImageNet (LAION) | cores to make views |")
 print("|---|---|---|---|---|---|")
 for r in rows:
-    rate = o.passes / WORK[r["method"]][0]
+    rate = rate_of(r)
     read = [rate * size / 1e6 for size in BYTES.values()]
     cores = rate * r["pixels"] / SIDE / VIEWS_A_CORE
     print(f'| {r["method"]} ({r["arch"]}) | {r["gradient_MB"]:.0f} MB | {r["state_MB"]:.0f} + {r["optimizer_MB"]:.0f} + {r["gradient_MB"]:.0f} MB '
@@ -37,12 +44,12 @@ print()
 print("| | GPUs | images a GPU | computing | gradients: MB a GPU, ms | normalisation: collectives, ms | gathered a GPU | in step | reads, all |")
 print("|---|---|---|---|---|---|---|---|---|")
 for r in rows:
-    cost, with_gradient, without = WORK[r["method"]]
+    _, with_gradient, without = WORK[r["method"]]
     for gpus in (8, 64, 512):
         if r["batch"] % gpus:
             continue
         own = r["batch"] / gpus
-        compute = own * cost / o.passes * 1e3
+        compute = own / rate_of(r) * 1e3
         moved = 2 * (gpus - 1) / gpus * r["gradient_MB"]
         reduce = moved / 1e3 / (o.bandwidth * (12 if gpus == 8 else 1)) * 1e3  # within a host an order of magnitude faster
         networks = 2 if without else 1

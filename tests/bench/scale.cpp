@@ -48,7 +48,7 @@ Measured measure(train::Run& run, const std::vector<data::ViewSpec>& specs, cons
   double begin = 0;
   for (int step = 0; step < warm_up + steps; ++step) {
     if (step == warm_up) begin = core::monotonic_seconds();
-    method.zero_grad();
+    passes.forget_gradients();
     const auto outcome = passes.run(views, progress, 1, nullptr);
     static_cast<void>(outcome.loss.item<double>());
     method.after_backward(progress);
@@ -57,9 +57,7 @@ Measured measure(train::Run& run, const std::vector<data::ViewSpec>& specs, cons
   }
   static_cast<void>(method.parameters().at(0).sum().item<double>());  // the end of the last update
   const double seconds = core::monotonic_seconds() - begin;
-  auto* allocator = c10::getDeviceAllocator(device.type());
-  const auto stats = allocator->getDeviceStats(0);
-  allocator->resetPeakStats(0);
+  const auto stats = c10::getDeviceAllocator(device.type())->getDeviceStats(0);
   return {static_cast<double>(images * steps) / seconds, stats.reserved_bytes.at(0).peak};
 }
 
@@ -101,7 +99,9 @@ void count(const std::string& name, const torch::Device& device, std::int64_t im
     fmt::print(", \"images\": {}, \"images_per_second\": {:.1f}, \"peak_GB\": {:.2f}", images, measured.images_per_second,
                static_cast<double>(measured.peak) / 1e9);
     run.network.reset();
-    c10::getDeviceAllocator(device.type())->emptyCache();
+    auto* allocator = c10::getDeviceAllocator(device.type());
+    allocator->emptyCache();
+    allocator->resetPeakStats(0);
   }
   fmt::print("}}\n");
   std::fflush(stdout);

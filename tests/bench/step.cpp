@@ -38,10 +38,11 @@ int main(int argc, char** argv) {
   train::Optimizer optimizer(method.parameter_groups(run.optimizer), run.optimizer);
   train::Passes passes(method, {.precision = argument(2, "fp32"), .device = device, .record = argument(3, "1") == "1"});
   train::Views views;
-  for (int i = 0; i < 2; ++i) views.x.push_back(torch::randn({batch, 3, side, side}).contiguous(torch::MemoryFormat::ChannelsLast).to(device));
+  for (int i = 0; i < 2; ++i)
+    views.x.push_back(torch::randn({batch, 3, side, side}).contiguous(torch::MemoryFormat::ChannelsLast).to(device));
   const train::Progress progress{.step = 0, .total_steps = 1000, .steps_per_epoch = 781};
   const auto update = [&] {
-    method.zero_grad();
+    passes.forget_gradients();
     const auto outcome = passes.run(views, progress, 1, nullptr);
     const double loss = outcome.loss.item<double>();  // read at every step, as the trainer does
     optimizer.step(0.06, 0.06, 5e-4);

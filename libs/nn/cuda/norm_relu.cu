@@ -156,9 +156,9 @@ __device__ double2 sum_of_blocks(const float* partial, std::int64_t blocks, std:
 }
 
 template <class T>
-__global__ void __launch_bounds__(1024) finish_statistics(const T* x, const float* partial, std::int64_t blocks, std::int64_t rows,
-                                                          std::int64_t channels, float* mean, float* inverse, float* running_mean,
-                                                          float* running_var, float momentum, float eps) {
+__global__ void __launch_bounds__(1024)
+    finish_statistics(const T* x, const float* partial, std::int64_t blocks, std::int64_t rows, std::int64_t channels, float* mean,
+                      float* inverse, float* running_mean, float* running_var, std::int64_t* batches, float momentum, float eps) {
   const std::int64_t channel = static_cast<std::int64_t>(blockIdx.x) * 32 + threadIdx.x;
   const double2 sums = sum_of_blocks(partial, blocks, channels, channel);
   if (threadIdx.y != 0 || channel >= channels) return;
@@ -166,6 +166,7 @@ __global__ void __launch_bounds__(1024) finish_statistics(const T* x, const floa
   const double variance = fmax(sums.y / count - shifted * shifted, 0.0);
   mean[channel] = static_cast<float>(whole);
   inverse[channel] = static_cast<float>(1.0 / sqrt(variance + static_cast<double>(eps)));
+  if (channel == 0) ++*batches;
   running_mean[channel] += momentum * (static_cast<float>(whole) - running_mean[channel]);
   running_var[channel] += momentum * (static_cast<float>(variance * count / (count - 1)) - running_var[channel]);
 }
@@ -244,9 +245,9 @@ __global__ void __launch_bounds__(threads)
 }
 
 /// Gradients of gain and bias, and the means that the gradient of x needs: of dy, and of dy times the normalised x (over the deviation).
-__global__ void __launch_bounds__(1024) finish_gradient_sums(const float* partial, std::int64_t blocks, std::int64_t rows,
-                                                             std::int64_t channels, const float* inverse, float* dweight, float* dbias,
-                                                             float* mean_dy, float* mean_product) {
+__global__ void __launch_bounds__(1024)
+    finish_gradient_sums(const float* partial, std::int64_t blocks, std::int64_t rows, std::int64_t channels, const float* inverse,
+                         float* dweight, float* dbias, float* mean_dy, float* mean_product) {
   const std::int64_t channel = static_cast<std::int64_t>(blockIdx.x) * 32 + threadIdx.x;
   const double2 sums = sum_of_blocks(partial, blocks, channels, channel);
   if (threadIdx.y != 0 || channel >= channels) return;
@@ -314,10 +315,10 @@ void run(const NormReluForward& p, cudaStream_t stream) {
   const std::int64_t rows = p.shape.rows, channels = p.shape.channels;
   statistics<T><<<layout.grid, layout.block, 0, stream>>>(packs_of<T>(p.x), rows, channels, p.scratch);
   finish_statistics<T><<<static_cast<unsigned>((channels + 31) / 32), dim3(32, 32), 0, stream>>>(
-      static_cast<const T*>(p.x), p.scratch, layout.grid.y, rows, channels, p.mean, p.inverse, p.running_mean, p.running_var,
+      static_cast<const T*>(p.x), p.scratch, layout.grid.y, rows, channels, p.mean, p.inverse, p.running_mean, p.running_var, p.batches,
       static_cast<float>(p.momentum), static_cast<float>(p.eps));
   apply<T, residual><<<layout.grid, layout.block, 0, stream>>>(packs_of<T>(p.x), packs_of<T>(p.residual), p.weight, p.bias, p.mean,
-                                                              p.inverse, rows, channels, static_cast<Pack<T>*>(p.y));
+                                                               p.inverse, rows, channels, static_cast<Pack<T>*>(p.y));
   check_launch();
 }
 
@@ -327,21 +328,24 @@ void run(const NormReluBackward& p, cudaStream_t stream) {
   const std::int64_t rows = p.shape.rows, channels = p.shape.channels;
   float *mean_dy = p.scratch + 2 * static_cast<std::int64_t>(layout.grid.y) * channels, *mean_product = mean_dy + channels;
   gradient_sums<T, residual><<<layout.grid, layout.block, 0, stream>>>(packs_of<T>(p.x), packs_of<T>(p.y), packs_of<T>(p.dy), p.weight,
-                                                                      p.bias, p.mean, p.inverse, rows, channels, p.scratch);
+                                                                       p.bias, p.mean, p.inverse, rows, channels, p.scratch);
   finish_gradient_sums<<<static_cast<unsigned>((channels + 31) / 32), dim3(32, 32), 0, stream>>>(
       p.scratch, layout.grid.y, rows, channels, p.inverse, p.dweight, p.dbias, mean_dy, mean_product);
-  gradient<T, residual><<<layout.grid, layout.block, 0, stream>>>(
-      packs_of<T>(p.x), packs_of<T>(p.y), packs_of<T>(p.dy), p.weight, p.bias, p.mean, p.inverse, mean_dy, mean_product, rows, channels,
-      static_cast<Pack<T>*>(p.dx), static_cast<Pack<T>*>(p.dresidual));
+  gradient<T, residual><<<layout.grid, layout.block, 0, stream>>>(packs_of<T>(p.x), packs_of<T>(p.y), packs_of<T>(p.dy), p.weight, p.bias,
+                                                                  p.mean, p.inverse, mean_dy, mean_product, rows, channels,
+                                                                  static_cast<Pack<T>*>(p.dx), static_cast<Pack<T>*>(p.dresidual));
   check_launch();
 }
 
 template <class P>
 void run_for(const P& pass, bool residual, cudaStream_t stream) {
   switch (pass.shape.element) {
-    case Element::float32: return residual ? run<float, true>(pass, stream) : run<float, false>(pass, stream);
-    case Element::float16: return residual ? run<__half, true>(pass, stream) : run<__half, false>(pass, stream);
-    case Element::bfloat16: return residual ? run<__nv_bfloat16, true>(pass, stream) : run<__nv_bfloat16, false>(pass, stream);
+    case Element::float32:
+      return residual ? run<float, true>(pass, stream) : run<float, false>(pass, stream);
+    case Element::float16:
+      return residual ? run<__half, true>(pass, stream) : run<__half, false>(pass, stream);
+    case Element::bfloat16:
+      return residual ? run<__nv_bfloat16, true>(pass, stream) : run<__nv_bfloat16, false>(pass, stream);
   }
 }
 

@@ -25,6 +25,7 @@ struct NormReluForward {
   void* y;
   float *mean, *inverse;  ///< of each channel, for the backward pass: mean, 1 / sqrt(variance + eps)
   float *running_mean, *running_var;
+  std::int64_t* batches;  ///< one more is counted
   double momentum, eps;
   float* scratch;
 };

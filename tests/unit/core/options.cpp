@@ -251,20 +251,24 @@ TEST_CASE("an option that would do nothing is refused on the command line, not i
   const std::string file = (folder / "c.json").string();
   write_atomically(file, R"({"depth": 3, "width": 4, "tail": "x"})");
   const auto parse = [&](const std::string& line) {
-    std::int64_t depth = 1, width = 1;
+    std::int64_t depth = 1, width = 1, height = 1;
     std::string tail;
     Typed typed(line);
+    typed.cli.options().add("height", &height, "how high").only_without("flag");
     typed.cli.options().add("depth", &depth, "how deep").only_with("flag");
     typed.cli.options().add("width", &width, "how wide").only_with("mode", {"slow", "slower"});
     typed.cli.options().add("tail", &tail, "what is behind").only_with("names");
     typed.cli.parse();
     CHECK(contains(typed.cli.help(), "how wide; only with --mode slow or slower"));
+    CHECK(contains(typed.cli.help(), "how high; only without --flag"));
     return depth;
   };
   const auto refusal = [&](const std::string& line) { return error_of(Exit::usage, [&] { parse(line); }); };
   CHECK(refusal("--depth 3") == "--depth: has no effect without --flag");
   CHECK(refusal("--depth 1") == "--depth: has no effect without --flag");
   CHECK(parse("--depth 3 --flag") == 3);
+  CHECK(refusal("--height 3 --flag") == "--height: has no effect with --flag");
+  CHECK(parse("--height 3") == 1);
   CHECK(refusal("--width 3") == "--width: has no effect without --mode slow or slower");
   parse("--mode slow --width 3");
   CHECK(refusal("--tail x") == "--tail: has no effect without --names");

@@ -8,6 +8,7 @@
 using namespace selfsight;
 using test::Built;
 using test::Folder;
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -137,6 +138,20 @@ TEST_CASE("hsa: with equal embeddings and queues the whole loss is (1 + sum of w
   }
 }
 
+TEST_CASE("bingo: another teacher under the same name is another run; the same one elsewhere is not") {
+  const Folder folder, elsewhere;
+  const auto run_with = [](const fs::path& teacher) {
+    return test::make_run("bingo", test::scratch() / "unused", {{"teacher", teacher.string()}});
+  };
+  const auto first = run_with(write_teacher(folder));
+  CHECK(first.inputs.at(0).at("kind") == "teacher");
+  CHECK(run_with(write_teacher(elsewhere)).identity.at("teacher") == first.identity.at("teacher"));
+  torch::manual_seed(12);
+  const auto backbone = nn::make_backbone({.name = "resnet10", .stem = "stride2", .width = 0.125});
+  const auto other = run_with(write_teacher(folder, *backbone, nn::Mlp({.dims = {backbone->feature_dim(), 32, 16}})));
+  CHECK(other.identity.at("teacher") != first.identity.at("teacher"));
+}
+
 TEST_CASE("hsa with a frozen teacher in the key encoder's place and no stages is bingo") {
   const Folder folder;
   Built hsa("hsa", with(tiny, {{"dim", 16}, {"stages", {"none"}}}));
@@ -206,7 +221,7 @@ TEST_CASE("bags: what does not fit is said before the first step") {
   };
   CHECK(message("bingo", tiny).find("--teacher") != std::string::npos);
   CHECK(message("hsa", with(tiny, {{"queue", 80}})).find("--queue 80: the split has 80 images") != std::string::npos);
-  CHECK(message("hsa", with(tiny, {{"mates-per-sample", 80}})).find("--mates-per-sample 80") != std::string::npos);
+  CHECK(message("hsa", with(tiny, {{"mates-per-sample", 80}})).find("80 mates for each image") != std::string::npos);
   CHECK(message("hsa", with(tiny, {{"stages", {"layer9"}}})).find("no stage 'layer9'") != std::string::npos);
   CHECK(message("hsa", with(tiny, {{"stages", {"layer3", "layer3"}}})).find("layer3,layer3: one of them is named twice") !=
         std::string::npos);

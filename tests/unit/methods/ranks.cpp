@@ -56,10 +56,14 @@ TEST_CASE("several ranks: the methods' steps") {
       {"simsiam", {{"dim", 32}, {"bottleneck", 8}}},
       {"swav", {{"hidden", 32}, {"dim", 16}, {"prototypes", 12}, {"queue", 16}, {"queue-epoch", 0}, {"freeze-prototypes", 1}}},
       {"dino", {{"hidden", 32}, {"bottleneck", 16}, {"outputs", 24}, {"bn-in-head", true}}},
-      {"rotnet", {}}};
+      {"rotnet", {}},
+      // Without the numbers that they would draw.
+      {"moco", {{"queue", 16}, {"dim", 16}, {"shuffle-groups", 1}}},
+      {"hsa", {{"queue", 16}, {"dim", 16}, {"shuffle-groups", 1}, {"mix-alpha", 0.0}, {"cross-from", 0}}},
+      {"dae", {{"noise", 0.0}}}};
   for (const auto& [name, options] : subjects) {
     CAPTURE(name);
-    const std::size_t views = name == "rotnet" ? 1 : name == "dino" || name == "swav" ? 4 : 2;
+    const std::size_t views = name == "rotnet" || name == "dae" ? 1 : name == "dino" || name == "swav" || name == "hsa" ? 4 : 2;
     const std::vector<torch::Tensor> seen(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(views));
     const nlohmann::json values = options.is_null() ? nlohmann::json::object() : options;
     const Result whole = two_updates(name, values, seen, {});
@@ -72,6 +76,7 @@ TEST_CASE("several ranks: the methods' steps") {
         for (std::size_t i = 0; i < whole.losses.size(); ++i) CHECK(part.losses[i] == doctest::Approx(whole.losses[i]).epsilon(1e-9));
         for (const auto& [key, tensor] : whole.state) {
           CAPTURE(key);
+          if (tensor.isnan().all().item<bool>()) continue;  // what no epoch has filled in yet
           CHECK((part.state.at(key) - tensor).abs().max().item<double>() < 1e-9);
           CHECK(part.state.at(key).equal(parts[0].state.at(key)));  // the ranks stay one network, to the last bit
         }

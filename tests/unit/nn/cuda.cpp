@@ -15,7 +15,8 @@ bool has_device() {
 }
 
 /// The result, the gradients of x, residual, gain and bias, and the running statistics, in float64 on the CPU.
-std::vector<torch::Tensor> results(nn::BatchNorm& norm, const torch::Tensor& x, const torch::Tensor& residual, const torch::Tensor& weights) {
+std::vector<torch::Tensor> results(nn::BatchNorm& norm, const torch::Tensor& x, const torch::Tensor& residual,
+                                   const torch::Tensor& weights) {
   const torch::Tensor own = x.detach().clone().requires_grad_();
   const torch::Tensor added = residual.defined() ? residual.detach().clone().requires_grad_() : torch::Tensor();
   norm->zero_grad();
@@ -34,7 +35,8 @@ TEST_CASE("normalisation with ReLU in one operation is torch's normalisation, ad
   struct Size {
     std::int64_t n, c, h, w;
   };
-  for (const Size size : {Size{8, 64, 9, 7}, {4, 8, 1, 1}, {64, 16, 32, 32}, {3, 24, 5, 5}, {16, 512, 4, 4}, {4, 2048, 7, 7}, {128, 64, 32, 32}})
+  for (const Size size :
+       {Size{8, 64, 9, 7}, {4, 8, 1, 1}, {64, 16, 32, 32}, {3, 24, 5, 5}, {16, 512, 4, 4}, {4, 2048, 7, 7}, {128, 64, 32, 32}})
     for (const auto type : {torch::kFloat32, torch::kBFloat16, torch::kHalf})
       for (const bool with_residual : {false, true}) {
         CAPTURE(size.n);
