@@ -41,6 +41,7 @@ void Interclr::describe(core::Options& o) {
 
 void Interclr::build(const train::Setup& setup) {
   const std::int64_t images = setup.samples;
+  nn::check_queue(options_.queue, images);
   if (inter_.intra == 0 && inter_.inter == 0) core::fail(core::Exit::usage, "--intra-weight 0 and --inter-weight 0: there is no loss left");
   clusters_ = inter_.clusters > 0 ? inter_.clusters : std::max<std::int64_t>(2, images / 128);
   if (images < clusters_ * inter_.smallest)

@@ -1,5 +1,6 @@
 #include "methods/moco.h"
 
+#include "core/log.h"
 #include "nn/ema.h"
 #include "nn/losses.h"
 
@@ -24,8 +25,10 @@ void Moco::describe(core::Options& o) {
 std::vector<data::ViewSpec> Moco::views(std::int64_t image) const { return train::view_specs({options_.view, options_.view}, image); }
 
 void Moco::build(const train::Setup& setup) {
-  nn::check_queue(options_.queue, setup.samples);
   nn::check_groups(options_.shuffle_groups, setup.batch, setup.ranks, "--shuffle-groups");
+  if (options_.queue >= setup.samples)
+    core::log_warning("--queue {}: the split has {} images, so that an image's own last keys are among its negatives", options_.queue,
+                      setup.samples);
   const auto make = [&] {
     auto backbone = nn::make_backbone(setup.backbone);
     const std::int64_t features = backbone->feature_dim();
