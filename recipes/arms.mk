@@ -43,11 +43,11 @@ $(data): $(OUT)/data/$(DATASET).json
 # $(call pretrain,FOLDER,SEED,METHOD and options): the commands of one run.
 # What the arm says comes last and wins.
 pretrain = $(RUN) $(BIN)/ssl-pretrain $(firstword $(3)) --profile small $($(SCALE)) --device $(DEVICE) --seed $(2) \
-  $(wordlist 2,99,$(3)) $(ARGS) -o $(1) $(data) > /dev/null
+  $(wordlist 2,99,$(3)) -o $(1) $(data) > /dev/null
 
 define arm
 $(results)/$(1)-seed$(2)/model.json: $(data) $(call needs-$(1),$(2))
-	$$(call pretrain,$$(@D),$(2),$$(call arm-$(1),$(2)))
+	$$(call pretrain,$$(@D),$(2),$$(call arm-$(1),$(2)) $$(ARGS))
 endef
 $(foreach a,$(ARMS),$(foreach s,$(SEEDS),$(eval $(call arm,$(a),$(s)))))
 

@@ -278,6 +278,7 @@ bool Options::has_effect(const Option& option) const {
   if (option.other_.empty()) return true;
   const auto other = std::find_if(options_.begin(), options_.end(), [&](const Option& one) { return one.name() == option.other_; });
   if (other == options_.end()) fail(Exit::internal, "--{} depends on --{}, which is not described", option.name(), option.other_);
+  if (!option.unless_ && !has_effect(*other)) return false;
   const json value = other->value();
   const auto& values = option.other_values_;
   if (!values.empty()) return std::find(values.begin(), values.end(), show(value)) != values.end();

@@ -169,6 +169,8 @@ void CommandLine::drop_identity(json& config) const {
   };
   if (!config.is_object() || word_.empty()) return;
   if (!is_option("dataset")) config.erase("dataset");
+  for (auto& [name, value] : config.items())  // a manifest that an option names
+    if (is_option(name) && value.is_object() && value.contains("path") && value.contains("digest")) value = json(value.at("path"));
   if (is_option("method") || !config.contains("method") || !config["method"].is_string()) return;
   std::string method = config["method"].get<std::string>();
   if (const std::size_t open = method.rfind('('); open != std::string::npos)  // a modifier names what it is around: "adainf(moco)"

@@ -47,6 +47,13 @@ void erase_fields(Json& node, const std::vector<const char*>& names) {
   for (auto& child : node) erase_fields(child, names);
 }
 
+void erase_places(Json& node) {
+  if (!node.is_structured()) return;
+  if (node.is_object())
+    for (const char* name : {"path", "root"}) node.erase(name);
+  for (auto& child : node) erase_places(child);
+}
+
 }  // namespace
 
 void change_paths(Json& document, const fs::path& folder, const Change& change) { walk(document, folder, change); }
@@ -67,6 +74,13 @@ Json with_relative_paths(Json document, const fs::path& folder) {
 
 Json without_provenance(Json document) {
   erase_fields(document, {"tool", "inputs", "folder"});
+  return document;
+}
+
+Json content_alone(Json document) {
+  document = without_provenance(std::move(document));
+  if (document.value("manifest", "") == "model") erase_fields(document, {"training", "config", "dataset"});
+  erase_places(document);
   return document;
 }
 

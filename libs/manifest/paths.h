@@ -20,5 +20,7 @@ Json with_absolute_paths(Json document, const fs::path& folder);
 Json with_relative_paths(Json document, const fs::path& folder);
 /// What a document says, without how it was made: no tool, inputs or folder, at any depth.
 Json without_provenance(Json document);
+/// The same also without where payloads lie and, of a model, how it came about: what the result of a program that reads it depends on.
+Json content_alone(Json document);
 
 }  // namespace selfsight::manifest

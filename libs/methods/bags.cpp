@@ -12,8 +12,7 @@ namespace selfsight::methods {
 void BagMethod::describe(core::Options& o) {
   o.add("temperature", &bag_.temperature, "tau of InfoNCE").range(0.001, 10);
   o.add("queue", &bag_.queue, "|Q|, keys of anchors in the queue").range(1, 1 << 24);
-  o.add("mates-per-sample", &bag_.mates, "M, nearest others in a bag; one is drawn a step (those of --mates have their own M)")
-      .range(1, 10000);
+  o.add("mates-per-sample", &bag_.mates, "M, nearest others in a bag; one is drawn a step").range(1, 10000);
   o.add("cross-from", &bag_.cross_from, "epoch, counted from 0, from which anchor and mate are drawn to each other's keys too").range(0);
   o.add("mix-alpha", &bag_.mix_alpha, "alpha of CutMix's Beta distribution; 0: without the mixture").range(0, 1000);
   o.add("shuffle-groups", &bag_.groups,

@@ -20,7 +20,7 @@ class Byol : public train::Method {
   [[nodiscard]] std::vector<data::ViewSpec> views(std::int64_t image) const override;
   void build(const train::Setup& setup) override;
   train::Outcome step(const train::Views& views, const train::Progress& progress) override;
-  [[nodiscard]] bool repeats_itself() const override { return true; }
+  [[nodiscard]] bool repeats_itself() const override { return !online_ || online_->backbone->options().drop_path == 0; }
   void after_update(const train::Progress& progress) override;
   [[nodiscard]] std::shared_ptr<nn::Backbone> backbone() override { return online_->backbone; }
   [[nodiscard]] std::map<std::string, std::shared_ptr<torch::nn::Module>> heads() override { return {{"projector", online_->head}}; }

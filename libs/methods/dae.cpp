@@ -62,7 +62,8 @@ train::Outcome Dae::step(const train::Views& views, const train::Progress&) {
   const torch::Tensor& x = views.x[0];
   const torch::Tensor clean = x * deviation_ + mean_;
   // Drawn on the host, as all numbers of a step are: they do not depend on the device.
-  const torch::Tensor noise = ranks().own_rows(torch::randn_like(ranks().whole_like(x).to(torch::kCPU))).to(x.device());
+  const torch::Tensor noise =
+      ranks().own_rows(torch::randn_like(ranks().whole_like(x), torch::TensorOptions().device(torch::kCPU))).to(x.device());
   const nn::Features features = encoder_->forward(x + options_.noise * noise / deviation_);
   const torch::Tensor restored = nn::widened(decoder_->forward(features.map));
   train::Outcome out;

@@ -21,7 +21,7 @@ class Simsiam : public train::PairMethod {
   Pair encode(const torch::Tensor& a, const torch::Tensor& b, const train::Progress& progress) override;
   [[nodiscard]] std::int64_t embedding_dim() const override { return options_.dim; }
   train::Outcome compare(const Pair& pair, const train::Progress& progress) override;
-  [[nodiscard]] bool repeats_itself() const override { return true; }
+  [[nodiscard]] bool repeats_itself() const override { return !encoder_ || encoder_->backbone->options().drop_path == 0; }
   [[nodiscard]] std::vector<train::ParameterGroup> parameter_groups(const train::OptimizerOptions& options) override;
   [[nodiscard]] std::shared_ptr<nn::Backbone> backbone() override { return encoder_->backbone; }
   [[nodiscard]] std::map<std::string, std::shared_ptr<torch::nn::Module>> heads() override { return {{"projector", encoder_->head}}; }

@@ -5,6 +5,7 @@
 #ifdef SELFSIGHT_CUDA
 #include "nn/cuda/norm_relu.h"
 
+#include <c10/core/DeviceGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #include <optional>
 #endif
@@ -29,6 +30,7 @@ struct NormRelu : torch::autograd::Function<NormRelu> {
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x, const torch::Tensor& gain,
                                const torch::Tensor& bias, const std::optional<torch::Tensor>& residual, const torch::Tensor& running_mean,
                                const torch::Tensor& running_var, const torch::Tensor& batches, double momentum, double eps) {
+    const c10::DeviceGuard guard(x.device());
     const cuda::Shape shape = shape_of(x);
     const torch::Tensor y = torch::empty_like(x), mean = torch::empty_like(gain), inverse = torch::empty_like(gain);
     const torch::Tensor scratch = torch::empty({cuda::scratch_floats(shape)}, gain.options());
@@ -54,6 +56,7 @@ struct NormRelu : torch::autograd::Function<NormRelu> {
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list grads) {
     const auto kept = context->get_saved_variables();
     const torch::Tensor &x = kept[0], &gain = kept[1], &y = kept[5];
+    const c10::DeviceGuard guard(x.device());
     const torch::Tensor dy = grads[0].to(x.scalar_type()).contiguous(torch::MemoryFormat::ChannelsLast);
     const cuda::Shape shape = shape_of(x);
     const torch::Tensor dx = torch::empty_like(x), dgain = torch::empty_like(gain), dbias = torch::empty_like(gain);

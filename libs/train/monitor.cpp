@@ -17,9 +17,9 @@ double CollapseMonitor::spread(const torch::Tensor& embedding) {
 std::optional<std::string> CollapseMonitor::look(double spread, double loss, double uniform_loss) {
   low_ = spread < 0.02 ? low_ + 1 : 0;
   uniform_ = uniform_loss > 0 && std::abs(loss - uniform_loss) < 1e-3 * uniform_loss ? uniform_ + 1 : 0;
-  if (!first_loss_) first_loss_ = std::abs(loss);
-  grown_ = std::abs(loss) > grown * std::max(*first_loss_, 1.0) ? grown_ + 1 : 0;
-  if (grown_ == patience_grown)
+  if (!first_loss_ && std::isfinite(loss)) first_loss_ = std::abs(loss);
+  grown_ = first_loss_ && std::abs(loss) > grown * std::max(*first_loss_, 1.0) ? grown_ + 1 : 0;
+  if (grown_ == patience_grown && low_ != patience && uniform_ != patience)
     return fmt::format(
         "the loss has grown from {:.4g} to {:.4g}: training diverges. Usual causes: learning rate too high, warm-up too short",
         *first_loss_, loss);

@@ -8,7 +8,7 @@
 
 namespace selfsight::train {
 
-/// Watches the spread of the embeddings and the loss for collapse and divergence and says so in words, once for each cause.
+/// Watches the spread of the embeddings and the loss for collapse and divergence and says so in words, once for each time that it lasts.
 class CollapseMonitor {
  public:
   /// `embedding`: N x D. Returns the mean over dimensions of the standard deviation of the L2-normalised rows times sqrt(D): 1 for rows
@@ -16,12 +16,15 @@ class CollapseMonitor {
   double spread(const torch::Tensor& embedding);
   /// A sentence when something looks collapsed, after `patience` looks in a row, or the loss has grown; nullopt otherwise.
   std::optional<std::string> look(double spread, double loss, double uniform_loss);
+  /// The first finite loss that was looked at, without its sign: a checkpoint keeps it.
+  [[nodiscard]] const std::optional<double>& first_loss() const { return first_loss_; }
+  void set_first_loss(std::optional<double> loss) { first_loss_ = loss; }
 
  private:
   static constexpr int patience = 20, patience_grown = 3;
   static constexpr double grown = 100;  ///< times the first loss
   int low_ = 0, uniform_ = 0, grown_ = 0;
-  std::optional<double> first_loss_;  ///< without its sign
+  std::optional<double> first_loss_;
 };
 
 /// kNN accuracy of the features during training, on a fixed part of the training split: a bank and queries, no image in both.

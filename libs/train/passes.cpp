@@ -49,6 +49,8 @@ bool Passes::record(const Views& views, const Progress& progress, double scale) 
   } catch (const std::exception& error) {
     core::log_warning("the step cannot be recorded and is launched kernel by kernel: {}", error.what());
     forget_gradients();
+    x_.clear();
+    outcome_ = {};
     return false;
   }
   for (auto& parameter : parameters_)

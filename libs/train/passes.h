@@ -22,6 +22,8 @@ class Passes {
  public:
   /// `method` must outlive this. Recorded or not, the same kernels run on the same numbers.
   Passes(Method& method, PassesOptions options);
+  /// Whether the last step was a replay.
+  [[nodiscard]] bool recorded() const { return recording_ != nullptr; }
   /// Makes all gradients undefined, those of parameters that no optimizer trains too.
   void forget_gradients();
   /// Leaves the gradient of `scale` times the loss in the parameters, whose gradients must be undefined (where nothing is recorded: the new
@@ -38,7 +40,7 @@ class Passes {
   Method& method_;
   std::vector<torch::Tensor> parameters_;  ///< of the method: looking them up takes longer than a small step's launches
   PassesOptions options_;
-  int seen_ = 0;  ///< steps that were not recorded
+  int seen_ = 0;  ///< steps so far
   // Of the recorded step: its input, what it gives back, and the gradients that it leaves.
   std::unique_ptr<Recording> recording_;
   std::vector<torch::Tensor> x_;

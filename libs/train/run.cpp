@@ -1,4 +1,6 @@
 #include "core/digest.h"
+#include "core/error.h"
+#include "manifest/paths.h"
 #include "train/trainer.h"
 
 namespace selfsight::train {
@@ -45,10 +47,15 @@ void identify(Run& run, const core::Options& options) {
   for (const auto& option : own.all()) {
     if (option.is_runtime()) run.may_change.push_back("--" + option.name());
     if (!option.is_manifest() || option.value() == "") continue;
-    // What it says counts, not what its file is called.
-    const auto document = manifest::read_document(option.value().get<std::string>());
+    const auto file = option.value().get<std::string>();
+    if (file == "-" || (std::filesystem::exists(file) && !std::filesystem::is_regular_file(file)))
+      core::fail(core::Exit::usage, "--{} {}: give a file; this manifest is read more than once", option.name(), file);
+    const auto document = manifest::read_document(file);
     run.inputs.push_back(manifest::input_entry(option.name(), document.origin, document.json));
-    run.identity[option.name()] = run.inputs.back().at("digest");
+    // What it says counts, not where it lies (run_folder.cpp compares the digests, --config takes the path).
+    const std::string content = manifest::content_alone(document.json).dump();
+    run.identity[option.name()] = {{"path", std::filesystem::absolute(file).string()},
+                                   {"digest", core::digest_of(std::string_view(content))}};
   }
 }
 

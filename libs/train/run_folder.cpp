@@ -13,7 +13,19 @@ namespace selfsight::train {
 
 namespace fs = core::fs;
 
-std::string difference(const nlohmann::json& there, const nlohmann::json& here) {
+namespace {
+
+/// Of a manifest that an option names, {"path", "digest"}, what it says counts and not where it lies.
+nlohmann::json comparable(nlohmann::json config) {
+  for (auto& value : config)
+    if (value.is_object() && value.contains("path") && value.contains("digest")) value = nlohmann::json(value.at("digest"));
+  return config;
+}
+
+}  // namespace
+
+std::string difference(const nlohmann::json& of_there, const nlohmann::json& of_here) {
+  const nlohmann::json there = comparable(of_there), here = comparable(of_here);
   constexpr int most = 8;
   std::string out;
   int count = 0;
@@ -31,7 +43,8 @@ std::string difference(const nlohmann::json& there, const nlohmann::json& here) 
   return out;
 }
 
-bool is_longer(const nlohmann::json& there, const nlohmann::json& here) {
+bool is_longer(const nlohmann::json& of_there, const nlohmann::json& of_here) {
+  const nlohmann::json there = comparable(of_there), here = comparable(of_here);
   constexpr std::int64_t no_limit = std::numeric_limits<std::int64_t>::max();
   nlohmann::json same = there;
   bool more = false;
@@ -56,17 +69,17 @@ RunFolder::RunFolder(fs::path path, const nlohmann::json& identity, const std::v
     core::fail(core::Exit::cannot_create, "{}: holds files that no run wrote; choose another folder with -o", path_.string());
   core::make_folder(path_);
   const fs::path lock = path_ / ".lock";
-  lock_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (lock_ < 0) core::fail(core::Exit::cannot_create, "{}: {}", lock.string(), std::strerror(errno));
+  lock_.file = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock_.file < 0) core::fail(core::Exit::cannot_create, "{}: {}", lock.string(), std::strerror(errno));
   // The kernel drops the lock with the process, however it ends, so a stale one cannot be left behind.
-  const int error = ::flock(lock_, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+  const int error = ::flock(lock_.file, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
   if (error != 0 && error != EWOULDBLOCK)
     core::fail(core::Exit::io, "{}: the file system gives no lock: {}", lock.string(), std::strerror(error));
   if (error != 0) core::fail(core::Exit::usage, "{}: another run is at work in this folder ({})", path_.string(), core::read_text(lock));
   char host[256] = "unknown host";
   ::gethostname(host, sizeof host - 1);
   const std::string owner = fmt::format("process {} on {}", ::getpid(), host);
-  if (::ftruncate(lock_, 0) != 0 || ::pwrite(lock_, owner.data(), owner.size(), 0) < 0)
+  if (::ftruncate(lock_.file, 0) != 0 || ::pwrite(lock_.file, owner.data(), owner.size(), 0) < 0)
     core::fail(core::Exit::io, "{}: {}", lock.string(), std::strerror(errno));
   core::remove_leftovers(path_);  // of a run that was killed while it wrote weights or a record
 
@@ -99,12 +112,15 @@ void RunFolder::claim() {
   is_new_ = false;
 }
 
+RunFolder::Lock::~Lock() {
+  if (file >= 0) ::close(file);
+}
+
 RunFolder::~RunFolder() {
   if (is_new_) {  // nothing has come of it; a folder that holds something else stays
     ::unlink((path_ / ".lock").c_str());
     ::rmdir(path_.c_str());
   }
-  if (lock_ >= 0) ::close(lock_);
 }
 
 }  // namespace selfsight::train

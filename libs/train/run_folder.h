@@ -26,10 +26,17 @@ class RunFolder {
   void claim();
 
  private:
+  struct Lock {  ///< let go also where the constructor refuses the folder
+    int file = -1;
+    Lock() = default;
+    ~Lock();
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+  };
+  Lock lock_;
   core::fs::path path_;
   nlohmann::json identity_;
   bool is_new_ = false, lengthened_ = false;
-  int lock_ = -1;
 };
 
 /// "temperature: 0.5 there, 0.2 here; ..." for two flat objects.

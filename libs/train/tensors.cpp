@@ -2,6 +2,8 @@
 
 #include "core/error.h"
 
+#include <c10/core/impl/VirtualGuardImpl.h>
+
 #include <dlfcn.h>
 
 namespace selfsight::train {
@@ -33,6 +35,8 @@ torch::Device open_device(const std::string& name) {
   try {
     const torch::Device device(name);
     if (cuda && !torch::cuda::is_available()) core::fail(core::Exit::usage, "--device {}: no CUDA device is available", name);
+    // What is launched without a tensor to go by (a stream, a recording) goes to the current device.
+    if (device.is_cuda() && device.has_index()) c10::impl::VirtualGuardImpl(device.type()).setDevice(device);
     return device;
   } catch (const c10::Error&) {
     core::fail(core::Exit::usage, "--device: '{}' is not a device (cpu, cuda, cuda:N)", name);

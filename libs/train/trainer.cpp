@@ -205,6 +205,7 @@ void Trainer::restore(const std::optional<CheckpointState>& of_first) {
     epoch_loss_ = state->facts.at("epoch_loss").get<double>();
     epoch_steps_ = state->facts.at("epoch_steps").get<std::int64_t>();
     faults_.load(state->facts);
+    if (state->facts.contains("first_loss")) collapse_.set_first_loss(state->facts.at("first_loss").get<double>());
     std::vector<data::BadItem> bad;
     for (const auto& item : state->facts.value("bad_items", json::array())) bad.push_back({item.at(0), item.at(1), item.at(2), item.at(3)});
     feed_->loader().add_bad_items(bad);
@@ -261,6 +262,7 @@ void Trainer::checkpoint() {
   for (const auto& child : method_.named_modules("", /*include_self=*/false))
     if (child.value() == method_.backbone()) state.network = "method/" + child.key() + ".";
   state.facts = {{"epoch_loss", epoch_loss_}, {"epoch_steps", epoch_steps_}, {"lengths", lengths_}, {"bad_items", std::move(bad)}};
+  if (collapse_.first_loss()) state.facts["first_loss"] = *collapse_.first_loss();
   state.facts.update(faults_.state());
   state.facts.update(journal_.sync());
   checkpoints_.save(state);
@@ -358,7 +360,7 @@ bool Trainer::update(std::int64_t number) {
     outcome = forward_backward(*fed, last);
     losses.push_back(outcome.loss.to(torch::kFloat64));
   }
-  // The one place at which a step waits for the device.
+  // The one place at which the trainer reads what a step came to.
   losses.push_back(gradient_norm().to(torch::kFloat64));
   const torch::Tensor numbers = torch::stack(losses).to(torch::kCPU);
   const auto* read = numbers.const_data_ptr<double>();

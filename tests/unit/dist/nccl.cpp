@@ -1,19 +1,13 @@
 // What ranks ask of NCCL, by the one rank that a GPU can have. Only where a CUDA device is.
 #include "dist/communicator.h"
-#include "libtorch.h"
+#include "unit/cuda.h"
 
 #include <torch/csrc/distributed/c10d/HashStore.hpp>
-
-#include <dlfcn.h>
-#include <doctest/doctest.h>
 
 using namespace selfsight;
 
 TEST_CASE("NCCL opens, and sums, gathers and broadcasts what lies on a GPU; Gloo goes on with what lies on the host") {
-  if (dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr || !torch::cuda::is_available()) {
-    MESSAGE("no CUDA device: nothing is tested");
-    return;
-  }
+  if (!test::has_cuda_device()) return;
   const auto store = c10::make_intrusive<c10d::HashStore>();
   const auto communicator = dist::gloo(store, 0, 1, "127.0.0.1");
   dist::add_nccl(*communicator, store);

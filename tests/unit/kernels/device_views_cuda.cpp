@@ -4,18 +4,11 @@
 #include "data/view.h"
 #include "kernels/device_views.h"
 #include "libtorch.h"
+#include "unit/cuda.h"
 #include "unit/data/support.h"
-
-#include <dlfcn.h>
 
 namespace selfsight::kernels {
 namespace {
-
-bool has_device() {
-  const bool found = dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) != nullptr && torch::cuda::is_available();
-  if (!found) MESSAGE("no CUDA device: nothing is tested");
-  return found;
-}
 
 data::Image photo(std::uint64_t seed, std::int64_t height, std::int64_t width, std::int64_t channels) {
   data::Image image(height, width, channels);
@@ -85,7 +78,7 @@ std::vector<at::Tensor> views_of(const Batch& batch, DeviceViewsOptions how) {
 }  // namespace
 
 TEST_CASE("from the same pixels, the device makes the same bytes") {
-  if (!has_device()) return;
+  if (!test::has_cuda_device()) return;
   for (const std::int64_t channels : {3, 1}) {
     for (const at::ScalarType dtype : {at::kFloat, at::kHalf, at::kBFloat16}) {
       for (std::uint64_t seed = 0; seed < 6; ++seed) {
@@ -104,7 +97,7 @@ TEST_CASE("from the same pixels, the device makes the same bytes") {
 }
 
 TEST_CASE("JPEGs are decoded on the device, nearly as by libjpeg") {
-  if (!has_device()) return;
+  if (!test::has_cuda_device()) return;
   const Batch one = batch(7, 3, Coding::jpeg, 80);
   const std::vector<at::Tensor> expected = views_of(one, options(one, 3, at::kCPU));
   DeviceViews views(options(one, 3, at::Device("cuda:0")));
@@ -120,7 +113,7 @@ TEST_CASE("JPEGs are decoded on the device, nearly as by libjpeg") {
 }
 
 TEST_CASE("a batch made while another is in use, and damaged pictures") {
-  if (!has_device()) return;
+  if (!test::has_cuda_device()) return;
   Batch first = batch(8, 3, Coding::pixels), second = batch(9, 3, Coding::jpeg);
   second.recipes = first.recipes;
   second.pictures[3].owned.resize(second.pictures[3].owned.size() / 2);

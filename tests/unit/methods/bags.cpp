@@ -145,11 +145,11 @@ TEST_CASE("bingo: another teacher under the same name is another run; the same o
   };
   const auto first = run_with(write_teacher(folder));
   CHECK(first.inputs.at(0).at("kind") == "teacher");
-  CHECK(run_with(write_teacher(elsewhere)).identity.at("teacher") == first.identity.at("teacher"));
+  CHECK(run_with(write_teacher(elsewhere)).identity.at("teacher").at("digest") == first.identity.at("teacher").at("digest"));
   torch::manual_seed(12);
   const auto backbone = nn::make_backbone({.name = "resnet10", .stem = "stride2", .width = 0.125});
   const auto other = run_with(write_teacher(folder, *backbone, nn::Mlp({.dims = {backbone->feature_dim(), 32, 16}})));
-  CHECK(other.identity.at("teacher") != first.identity.at("teacher"));
+  CHECK(other.identity.at("teacher").at("digest") != first.identity.at("teacher").at("digest"));
 }
 
 TEST_CASE("hsa with a frozen teacher in the key encoder's place and no stages is bingo") {

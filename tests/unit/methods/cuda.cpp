@@ -1,10 +1,11 @@
 // Every registered method on a GPU against the CPU, through the whole trainer. Only where a CUDA device is.
+#include "unit/cuda.h"
 #include "unit/methods/runs.h"
 
 #include "core/signals.h"
 #include "train/checkpoint.h"
+#include "train/passes.h"
 
-#include <dlfcn.h>
 #include <cmath>
 #include <sstream>
 
@@ -12,12 +13,6 @@ using namespace selfsight;
 using test::Folder;
 
 namespace {
-
-bool has_device() {
-  const bool found = dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) != nullptr && torch::cuda::is_available();
-  if (!found) MESSAGE("no CUDA device: nothing is tested");
-  return found;
-}
 
 /// float32 as it is: without the shorter TF32, which convolutions use otherwise.
 class WholeFloats {
@@ -100,7 +95,7 @@ double largest_difference(const std::vector<double>& a, const std::vector<double
 }  // namespace
 
 TEST_CASE("a step of every method on a GPU is the CPU's") {
-  if (!has_device()) return;
+  if (!test::has_cuda_device()) return;
   const WholeFloats guard;
   for (const auto& subject : test::subjects()) {
     CAPTURE(subject.name());
@@ -129,7 +124,7 @@ TEST_CASE("a step of every method on a GPU is the CPU's") {
 }
 
 TEST_CASE("a step that is recorded gives what it gives kernel by kernel, in half precision too") {
-  if (!has_device()) return;
+  if (!test::has_cuda_device()) return;
   for (const auto& subject : test::subjects()) {
     if (!train::MethodRegistry::instance().find(subject.method, "method").make()->repeats_itself() || !subject.modifiers.empty()) continue;
     for (const std::string precision : {"fp32", "bf16"}) {
@@ -147,8 +142,41 @@ TEST_CASE("a step that is recorded gives what it gives kernel by kernel, in half
   }
 }
 
+TEST_CASE("the gradients of a recorded step are those of the step kernel by kernel") {
+  if (!test::has_cuda_device()) return;
+  const std::vector<std::pair<std::string, nlohmann::json>> subjects = {
+      {"simclr", nlohmann::json::object()}, {"byol", {{"hidden", 32}, {"dim", 16}}}, {"simsiam", {{"dim", 32}, {"bottleneck", 8}}}};
+  for (const auto& [name, options] : subjects) {
+    CAPTURE(name);
+    test::Built built(name, options);
+    built.method->to(torch::kCUDA);
+    train::PassesOptions how{.precision = "bf16", .device = torch::Device("cuda")};
+    train::Passes launched(*built.method, how);
+    how.record = true;
+    train::Passes recorded(*built.method, how);
+    train::Views views;
+    for (const int seed : {1, 2}) views.x.push_back(test::Built::images(seed).to(torch::kCUDA));
+    const auto gradients = [&](train::Passes& passes) {
+      passes.forget_gradients();
+      passes.run(views, built.progress, 1, nullptr);
+      std::vector<torch::Tensor> out;
+      for (const auto& parameter : built.method->parameters())
+        if (parameter.grad().defined()) out.push_back(parameter.grad().flatten().to(torch::kFloat64));
+      return torch::cat(out).clone();
+    };
+    for (int step = 0; step < 5; ++step) gradients(recorded);
+    CHECK(recorded.recorded());
+    for (const int seed : {3, 4}) {  // other pixels than were recorded
+      views.x[0] = test::Built::images(seed).to(torch::kCUDA);
+      const torch::Tensor expected = gradients(launched), found = gradients(recorded);
+      CHECK(expected.norm().item<double>() > 0);
+      CHECK((found - expected).norm().item<double>() <= 1e-2 * expected.norm().item<double>());
+    }
+  }
+}
+
 TEST_CASE("a run that is stopped on a GPU goes on there, and on the CPU") {
-  if (!has_device()) return;
+  if (!test::has_cuda_device()) return;
   const auto losses_of = [](const std::string& begun, const std::string& ended) {  // `begun`: where it is stopped; "": it is not
     const Folder folder;
     const auto go = [&](const std::string& device, std::int64_t stop) {

@@ -33,8 +33,10 @@ TEST_CASE("a run in the batches of a plan sees just these") {
   train::pretrain(run);
   // The plan's digest makes the run, not its name.
   auto again = test::make_run("simclr", folder / "run", {{"plan", test::write_plan(test::scratch(), 512, 64).string()}});
-  CHECK(again.identity.at("plan") == run.identity.at("plan"));
+  CHECK(again.identity.at("plan").at("digest") == run.identity.at("plan").at("digest"));
   auto other = test::make_run("simclr", folder / "run", {{"plan", test::write_plan(folder.path(), 512, 32).string()}});
-  CHECK(other.identity.at("plan") != run.identity.at("plan"));
+  CHECK(other.identity.at("plan").at("digest") != run.identity.at("plan").at("digest"));
   CHECK_THROWS_AS(train::pretrain(other), core::Error);  // batches of 32 for a batch of 64
+  const auto model = train::pretrain(again);             // finished already: the same run, though its plan lies elsewhere
+  CHECK(model.training.at("steps") == 16);
 }

@@ -1,18 +1,13 @@
 // What the networks do otherwise on a GPU. Only where a CUDA device is.
+#include "unit/cuda.h"
 #include "nn/batch_norm.h"
+#include "nn/norm_relu.h"
 
-#include <dlfcn.h>
 #include <doctest/doctest.h>
 
 using namespace selfsight;
 
 namespace {
-
-bool has_device() {
-  const bool found = dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) != nullptr && torch::cuda::is_available();
-  if (!found) MESSAGE("no CUDA device: nothing is tested");
-  return found;
-}
 
 /// The result, the gradients of x, residual, gain and bias, and the running statistics, in float64 on the CPU.
 std::vector<torch::Tensor> results(nn::BatchNorm& norm, const torch::Tensor& x, const torch::Tensor& residual,
@@ -31,7 +26,7 @@ std::vector<torch::Tensor> results(nn::BatchNorm& norm, const torch::Tensor& x, 
 }  // namespace
 
 TEST_CASE("normalisation with ReLU in one operation is torch's normalisation, addition and ReLU in float64") {
-  if (!has_device()) return;
+  if (!test::has_cuda_device()) return;
   struct Size {
     std::int64_t n, c, h, w;
   };
@@ -62,6 +57,7 @@ TEST_CASE("normalisation with ReLU in one operation is torch's normalisation, ad
           return x.defined() ? x.to(torch::kCUDA, type).contiguous(torch::MemoryFormat::ChannelsLast) : x;
         };
         const auto expected = results(host, far, residual, weights), found = results(device, there(far), there(residual), there(weights));
+        CHECK(nn::norm_relu_takes(there(far)));
         CHECK(device->num_batches_tracked.item<std::int64_t>() == 1);
         const double share = type == torch::kFloat32 ? 1e-4 : type == torch::kHalf ? 5e-3 : 2e-2;
         for (std::size_t i = 0; i < expected.size(); ++i) {

@@ -51,6 +51,10 @@ TEST_CASE("a loss that has grown a hundredfold is told once") {
   CHECK(warnings(monitor, 2, 0.9, 1e14, 0) == std::pair(0, 0));
   CHECK(warnings(monitor, 10, 0.9, 3.0, 0) == std::pair(0, 0));
   CHECK(warnings(monitor, 10, 0.9, 1e14, 0) == std::pair(1, 3));
+  train::CollapseMonitor later;
+  later.look(0.9, std::nan(""), 0);
+  later.set_first_loss(monitor.first_loss());  // of a checkpoint
+  CHECK(warnings(later, 10, 0.9, 1e14, 0) == std::pair(1, 3));
   train::CollapseMonitor cosine;  // between -1 and 1
   CHECK(warnings(cosine, 1, 0.9, -0.001, 0) == std::pair(0, 0));
   CHECK(warnings(cosine, 10, 0.9, -0.99, 0) == std::pair(0, 0));
