@@ -96,7 +96,8 @@ void pretrain(core::CommandLine& cli) {
   for (auto argument = cli.argv().begin(); argument != cli.argv().end(); ++argument) {
     const std::string list = "--list", next = argument + 1 == cli.argv().end() ? "" : *(argument + 1);
     for (const std::string format : {"text", "json", "markdown"})
-      if (*argument == list + "=" + format || (*argument == list && next == format)) return fmt::print("{}", train::list_methods(format));
+      if (*argument == fmt::format("{}={}", list, format) || (*argument == list && next == format))
+        return fmt::print("{}", train::list_methods(format));
     if (*argument == list) return fmt::print("{}", train::list_methods("text"));
   }
   if (name.empty()) {

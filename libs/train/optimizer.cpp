@@ -129,7 +129,7 @@ void Optimizer::load(const std::map<std::string, torch::Tensor>& state) {
     for (std::size_t i = 0; i < slots_[g].size(); ++i) {
       const auto& [name, parameter] = groups_[g].parameters[i];
       const auto take = [&](const std::string& part, torch::Tensor& target, bool like_parameter) {
-        const auto it = state.find(part + "/" + name);
+        const auto it = state.find(fmt::format("{}/{}", part, name));
         if (it == state.end()) return;
         if (like_parameter && it->second.sizes() != parameter.sizes())
           core::fail(core::Exit::bad_data, "optimizer state '{}/{}' has another shape than its parameter", part, name);

@@ -46,8 +46,9 @@ void identify(Run& run, const core::Options& options) {
   run.inputs.clear();
   for (const auto& option : own.all()) {
     if (option.is_runtime()) run.may_change.push_back("--" + option.name());
-    if (!option.is_manifest() || option.value() == "") continue;
+    if (!option.is_manifest()) continue;
     const auto file = option.value().get<std::string>();
+    if (file.empty()) continue;
     if (file == "-" || (std::filesystem::exists(file) && !std::filesystem::is_regular_file(file)))
       core::fail(core::Exit::usage, "--{} {}: give a file; this manifest is read more than once", option.name(), file);
     const auto document = manifest::read_document(file);
