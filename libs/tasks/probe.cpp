@@ -369,9 +369,6 @@ manifest::Metrics probe(const manifest::Model& model, const manifest::Dataset& d
   metrics.model = subjects.front().model;
   const OpenSplit train = open_split(dataset, options.train_split, subjects.front(), options.bad),
                   test = open_split(dataset, options.test_split, subjects.front(), options.bad);
-  if (options.train_split == options.test_split)
-    core::log_warning("--train-split and --test-split are both '{}': the network is judged on images whose labels it has learned",
-                      options.test_split);
   if (const Json left_out = left_out_json({&train, &test}); !left_out.empty()) metrics.extra["bad_items"] = left_out;
   const Task task = make_task(train, test, dataset.origin, options);
   for (const std::string& baseline : options.baselines) {

@@ -22,7 +22,7 @@ class Passes {
  public:
   /// `method` must outlive this. Recorded or not, the same kernels run on the same numbers.
   Passes(Method& method, PassesOptions options);
-  /// Whether the last step was a replay.
+  /// Whether the step has been recorded: steps of the same sizes are replays from then on.
   [[nodiscard]] bool recorded() const { return recording_ != nullptr; }
   /// Makes all gradients undefined, those of parameters that no optimizer trains too.
   void forget_gradients();

@@ -171,6 +171,21 @@ __global__ void __launch_bounds__(1024)
   running_var[channel] += momentum * (static_cast<float>(variance * count / (count - 1)) - running_var[channel]);
 }
 
+/// How a thread's channels are normalised: (x - middle) * scale + shift.
+template <class T>
+struct Line {
+  static constexpr int size = Pack<T>::size;
+  float scale[size], middle[size], shift[size];
+  __device__ Line(const float* weight, const float* bias, const float* mean, const float* inverse, std::int64_t first) {
+#pragma unroll
+    for (int v = 0; v < size; ++v) {
+      scale[v] = inverse[first + v] * weight[first + v];
+      middle[v] = mean[first + v];
+      shift[v] = bias[first + v];
+    }
+  }
+};
+
 template <class T, bool residual>
 __global__ void __launch_bounds__(threads)
     apply(const Pack<T>* x, const Pack<T>* shortcut, const float* weight, const float* bias, const float* mean, const float* inverse,
@@ -178,13 +193,7 @@ __global__ void __launch_bounds__(threads)
   constexpr int size = Pack<T>::size;
   const Channels<T> own(channels);
   if (!own.inside()) return;
-  float scale[size], middle[size], shift[size];
-#pragma unroll
-  for (int v = 0; v < size; ++v) {
-    scale[v] = inverse[own.first + v] * weight[own.first + v];
-    middle[v] = mean[own.first + v];
-    shift[v] = bias[own.first + v];
-  }
+  const Line<T> line(weight, bias, mean, inverse, own.first);
   const std::int64_t pack = own.first / size;
   Pack<T> of_x[ahead], of_shortcut[ahead];
   over_rows(
@@ -197,7 +206,7 @@ __global__ void __launch_bounds__(threads)
         Pack<T> out;
 #pragma unroll
         for (int v = 0; v < size; ++v) {
-          float value = (wide(of_x[i].values[v]) - middle[v]) * scale[v] + shift[v];
+          float value = (wide(of_x[i].values[v]) - line.middle[v]) * line.scale[v] + line.shift[v];
           if (residual) value += wide(of_shortcut[i].values[v]);
           out.values[v] = narrow<T>(value < 0 ? 0.0F : value);  // NaN stays
         }
@@ -214,13 +223,7 @@ __global__ void __launch_bounds__(threads)
   const Channels<T> own(channels);
   float sum[size] = {}, product[size] = {};
   if (own.inside()) {
-    float scale[size], middle[size], shift[size];
-#pragma unroll
-    for (int v = 0; v < size; ++v) {
-      scale[v] = inverse[own.first + v] * weight[own.first + v];
-      middle[v] = mean[own.first + v];
-      shift[v] = bias[own.first + v];
-    }
+    const Line<T> line(weight, bias, mean, inverse, own.first);
     const std::int64_t pack = own.first / size;
     Pack<T> of_x[ahead], of_y[ahead], of_dy[ahead];
     over_rows(
@@ -233,8 +236,8 @@ __global__ void __launch_bounds__(threads)
         [&](int i, std::int64_t) {
 #pragma unroll
           for (int v = 0; v < size; ++v) {
-            const float d = wide(of_x[i].values[v]) - middle[v];
-            const float out = residual ? wide(of_y[i].values[v]) : d * scale[v] + shift[v];
+            const float d = wide(of_x[i].values[v]) - line.middle[v];
+            const float out = residual ? wide(of_y[i].values[v]) : d * line.scale[v] + line.shift[v];
             const float g = out > 0 ? wide(of_dy[i].values[v]) : 0.0F;
             sum[v] += g;
             product[v] += g * d;
@@ -266,12 +269,10 @@ __global__ void __launch_bounds__(threads)
   constexpr int size = Pack<T>::size;
   const Channels<T> own(channels);
   if (!own.inside()) return;
-  float scale[size], middle[size], shift[size], of_all[size], slope[size];
+  const Line<T> line(weight, bias, mean, inverse, own.first);
+  float of_all[size], slope[size];
 #pragma unroll
   for (int v = 0; v < size; ++v) {
-    scale[v] = inverse[own.first + v] * weight[own.first + v];
-    middle[v] = mean[own.first + v];
-    shift[v] = bias[own.first + v];
     of_all[v] = mean_dy[own.first + v];
     slope[v] = mean_product[own.first + v];
   }
@@ -288,10 +289,10 @@ __global__ void __launch_bounds__(threads)
         Pack<T> out, passed;
 #pragma unroll
         for (int v = 0; v < size; ++v) {
-          const float d = wide(of_x[i].values[v]) - middle[v];
-          const float seen = residual ? wide(of_y[i].values[v]) : d * scale[v] + shift[v];
+          const float d = wide(of_x[i].values[v]) - line.middle[v];
+          const float seen = residual ? wide(of_y[i].values[v]) : d * line.scale[v] + line.shift[v];
           const float g = seen > 0 ? wide(of_dy[i].values[v]) : 0.0F;
-          out.values[v] = narrow<T>((g - of_all[v] - d * slope[v]) * scale[v]);
+          out.values[v] = narrow<T>((g - of_all[v] - d * slope[v]) * line.scale[v]);
           if (residual) passed.values[v] = narrow<T>(g);
         }
         dx[row * own.packs + pack] = out;
