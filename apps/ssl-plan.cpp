@@ -42,7 +42,9 @@ void run_verb(core::CommandLine& cli, Options options, const Make& make) {
   auto payload = output.file();
   payload.replace_extension(".safetensors");
   manifest::Plan plan = make(features, options, payload);
-  core::log_info("{}: {} samples by {}, {}", output.file().string(), plan.count, plan.rule, plan.facts.dump());
+  std::string facts;
+  for (const auto& [name, value] : plan.facts.items()) facts += fmt::format(", {} {}", name, value.dump());
+  core::log_info("{}: {} samples by {}{}", output.file().string(), plan.count, plan.rule, facts);
   plan.inputs = {manifest::input_entry("features", document.origin, document.json)};
   manifest::stamp(plan, "ssl-plan", cli.argv(), core::monotonic_seconds() - begin, {.provenance = output.provenance()});
   manifest::emit(manifest::to_json(plan, output.folder()), output.file());

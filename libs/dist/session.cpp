@@ -284,8 +284,14 @@ void Session::Watch::judge() {
     changed_.wait_for(lock, 500ms);
     const double now = core::monotonic_seconds();
     if (const double quiet = now - heard_; listening_ && verdict_.empty() && quiet > options_.silence) {
-      verdict_ = launch_.rank == 0 || launch_.agent ? fmt::format("the store of the ranks has not answered for {:.0f} seconds", quiet)
-                                                    : fmt::format("{} cannot be reached for {:.0f} seconds", name(0), quiet);
+      // The other thread may have found the keeper alive just before it went, and be waiting for it since.
+      if (launch_.rank == 0 || launch_.agent) {
+        verdict_ = fmt::format("the store of the ranks has not answered for {:.0f} seconds", quiet);
+      } else if (is_gone(hosts_[0])) {
+        verdict_ = name(0) + " is gone";
+      } else {
+        verdict_ = fmt::format("{} cannot be reached for {:.0f} seconds", name(0), quiet);
+      }
       changed_.notify_all();
     }
     if (!verdict_.empty() && end_by_ == never) end_within(to_break_off, verdict_ + on_from_there, core::Exit::io);

@@ -2,6 +2,7 @@
 
 #include "nn/conv_encoder.h"
 #include "nn/losses.h"
+#include "nn/to_device.h"
 
 #include <algorithm>
 #include <cmath>
@@ -63,7 +64,7 @@ train::Outcome Dae::step(const train::Views& views, const train::Progress&) {
   const torch::Tensor clean = x * deviation_ + mean_;
   // Drawn on the host, as all numbers of a step are: they do not depend on the device.
   const torch::Tensor noise =
-      ranks().own_rows(torch::randn_like(ranks().whole_like(x), torch::TensorOptions().device(torch::kCPU))).to(x.device());
+      nn::to_device(ranks().own_rows(torch::randn_like(ranks().whole_like(x), torch::TensorOptions().device(torch::kCPU))), x.device());
   const nn::Features features = encoder_->forward(x + options_.noise * noise / deviation_);
   const torch::Tensor restored = nn::widened(decoder_->forward(features.map));
   train::Outcome out;

@@ -4,6 +4,7 @@
 #include "nn/ema.h"
 #include "nn/kmeans.h"
 #include "nn/losses.h"
+#include "nn/to_device.h"
 
 #include <cmath>
 #include <limits>
@@ -135,14 +136,15 @@ Negatives draw_negatives(const torch::Tensor& q, const torch::Tensor& y, const t
   torch::Tensor candidates, index;  // queries x pool
   // For each place of the whole batch, and of them a rank's own.
   const auto some = [&](std::int64_t below) {
-    return ranks.own_rows(torch::randint(below, {ranks.whole(queries), count}, torch::kInt64)).to(q.device());
+    return nn::to_device(ranks.own_rows(torch::randint(below, {ranks.whole(queries), count}, torch::kInt64)), q.device());
   };
   if (strategy == "random") {
     index = some(features.size(0));
   } else {
     candidates =
         std::get<1>(likeness.topk(pool, 1, /*largest=*/strategy == "semi-hard", /*sorted=*/true));  // an order that no device changes
-    index = candidates.gather(1, ranks.own_rows(torch::multinomial(torch::ones({ranks.whole(queries), pool}), count)).to(q.device()));
+    index = candidates.gather(
+        1, nn::to_device(ranks.own_rows(torch::multinomial(torch::ones({ranks.whole(queries), pool}), count)), q.device()));
   }
   const auto own = [&] { return labels.index_select(0, index.flatten()).view_as(index) == own_label; };
   torch::Tensor wrong = own();

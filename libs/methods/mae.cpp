@@ -1,5 +1,7 @@
 #include "methods/mae.h"
 
+#include "nn/to_device.h"
+
 #include <cmath>
 
 namespace selfsight::methods {
@@ -80,7 +82,7 @@ train::Outcome Mae::step(const train::Views& views, const train::Progress&) {
   const torch::Tensor& x = views.x[0];
   const torch::Tensor tokens = encoder_->embed(x);
   const torch::Tensor noise = ranks().own_rows(torch::rand({ranks().whole(tokens.size(0)), tokens.size(1)}));
-  const Masking masking = random_masking(noise.to(x.device()), options_.mask_ratio);
+  const Masking masking = random_masking(nn::to_device(noise, x.device()), options_.mask_ratio);
   const torch::Tensor visible = tokens.gather(1, masking.keep.unsqueeze(-1).expand({-1, -1, tokens.size(2)}));
   const torch::Tensor encoded = encoder_->encode(visible);
   const torch::Tensor prediction = decoder_->forward(encoded, masking.restore).to(torch::kFloat32);

@@ -3,6 +3,7 @@
 #include "nn/cells.h"
 #include "nn/ema.h"
 #include "nn/losses.h"
+#include "nn/to_device.h"
 
 #include <limits>
 
@@ -130,7 +131,7 @@ train::Outcome Pixpro::step(const train::Views& views, const train::Progress&) {
   }
   const torch::Tensor z1 = nn::unit_cells(target1.pixels), z2 = nn::unit_cells(target2.pixels);
   // In float64: neighbours of a square crop lie at 0.7071, near the published T.
-  const auto boxes = [&](std::size_t view) { return nn::crop_boxes(views.batch->views[view].geometry).to(z1.device()); };
+  const auto boxes = [&](std::size_t view) { return nn::to_device(nn::crop_boxes(views.batch->views[view].geometry), z1.device()); };
   const torch::Tensor matching = matching_cells(boxes(0), boxes(1), first.h, first.w, options_.threshold).to(z1.scalar_type());
   train::Outcome out;
   out.loss = pixel_loss(query(first.pixels), z2, matching) + pixel_loss(query(second.pixels), z1, matching.transpose(1, 2));

@@ -28,9 +28,9 @@ RotationBatch rotation_batch(const torch::Tensor& images, const std::vector<std:
       core::fail(core::Exit::usage, "--rotations {}: images of {} x {} would change their shape; views must be square", angle,
                  images.size(2), images.size(3));
     copies.push_back(rotate(images, angle / 90));
-    labels.push_back(torch::full({images.size(0)}, static_cast<std::int64_t>(labels.size()), torch::kInt64));
+    labels.push_back(torch::full({images.size(0)}, static_cast<std::int64_t>(labels.size()), images.options().dtype(torch::kInt64)));
   }
-  return {torch::cat(copies).contiguous(images.suggest_memory_format()), torch::cat(labels).to(images.device())};
+  return {torch::cat(copies).contiguous(images.suggest_memory_format()), torch::cat(labels)};
 }
 
 void Rotnet::build(const train::Setup& setup) {

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "nn/kmeans.h"
 #include "nn/losses.h"
+#include "nn/to_device.h"
 
 #include <limits>
 #include <unordered_map>
@@ -46,7 +47,7 @@ torch::Tensor ClusterBank::stage(const torch::Tensor& own_samples, const torch::
   std::vector<std::int64_t> rows;
   for (std::int64_t i = 0; i < on_host.size(0); ++i)
     if (last.at(on_host.const_data_ptr<std::int64_t>()[i]) == i) rows.push_back(i);
-  const torch::Tensor which = torch::tensor(rows).to(features.device());
+  const torch::Tensor which = to_device(torch::tensor(rows), features.device());
 
   Staged staged;
   staged.samples = samples.index_select(0, which);
@@ -120,7 +121,7 @@ torch::Tensor ClusterBank::draw_members(const torch::Tensor& labels) const {
   if (size.numel() > 0 && size.min().item<std::int64_t>() == 0)
     core::fail(core::Exit::internal, "a cluster without members has none to draw");
   const torch::Tensor place =
-      (ranks_.own_rows(torch::rand({ranks_.whole(labels.size(0))}, torch::kFloat64)).to(labels.device()) * size).to(torch::kInt64);
+      (to_device(ranks_.own_rows(torch::rand({ranks_.whole(labels.size(0))}, torch::kFloat64)), labels.device()) * size).to(torch::kInt64);
   return order.index_select(0, first.index_select(0, labels) + torch::minimum(place, size - 1));
 }
 

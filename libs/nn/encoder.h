@@ -3,6 +3,7 @@
 
 #include "dist/ranks.h"
 #include "nn/backbone.h"
+#include "nn/to_device.h"
 
 #include <string>
 #include <vector>
@@ -51,7 +52,7 @@ torch::Tensor forward_in_dealt_groups(E& encoder, const torch::Tensor& x, const 
 /// The same in a random order (MoCo, section 3.3: shuffled BN).
 template <class E>
 torch::Tensor forward_in_shuffled_groups(E& encoder, const torch::Tensor& x, std::int64_t groups, const dist::Ranks& ranks) {
-  const auto order = torch::randperm(ranks.whole(x.size(0)), torch::TensorOptions().dtype(torch::kInt64)).to(x.device());
+  const auto order = to_device(torch::randperm(ranks.whole(x.size(0)), torch::TensorOptions().dtype(torch::kInt64)), x.device());
   return forward_in_dealt_groups(encoder, x, order, groups, ranks);
 }
 

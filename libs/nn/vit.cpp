@@ -1,6 +1,7 @@
 #include "nn/vit.h"
 
 #include "core/error.h"
+#include "nn/to_device.h"
 
 #include <cmath>
 #include <optional>
@@ -65,7 +66,7 @@ torch::Tensor drop_path(const torch::Tensor& x, double rate, bool training, cons
   if (!training || rate <= 0) return x;
   std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
   shape[0] = ranks.whole(x.size(0));
-  return x * ranks.own_rows(torch::empty(shape, x.scalar_type()).bernoulli_(1.0 - rate)).to(x.device()).div(1.0 - rate);
+  return x * to_device(ranks.own_rows(torch::empty(shape, x.scalar_type()).bernoulli_(1.0 - rate)), x.device()).div(1.0 - rate);
 }
 
 Attention::Attention(std::int64_t dim, std::int64_t heads) : heads_(heads) {

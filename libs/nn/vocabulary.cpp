@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "nn/losses.h"
+#include "nn/to_device.h"
 
 #include <algorithm>
 
@@ -40,7 +41,7 @@ void Vocabulary::stage(const torch::Tensor& maps) {
   if (options_.word == "global") given = given.mean({2, 3}, /*keepdim=*/true);
   given = given.flatten(2);
   const torch::Tensor place =
-      ranks_.own_rows(torch::randint(given.size(2), {ranks_.whole(given.size(0)), 1, 1}, torch::kInt64)).to(given.device());
+      to_device(ranks_.own_rows(torch::randint(given.size(2), {ranks_.whole(given.size(0)), 1, 1}, torch::kInt64)), given.device());
   ring_->stage(given.gather(2, place.expand({-1, given.size(1), 1})).squeeze(2).to(words().scalar_type()));
 }
 

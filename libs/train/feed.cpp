@@ -37,46 +37,45 @@ void Feed::start(data::EpochPlan plan, std::int64_t epoch, std::int64_t first) {
   loader_.start(std::move(plan), epoch, first);
 }
 
-std::optional<Fed> Feed::next(bool more) {
-  if (!device_views_) {
-    const auto batch = loader_.next();
-    if (!batch) return std::nullopt;
-    const double start = core::monotonic_seconds();
-    Fed fed{batch, {}};
-    for (const auto& view : batch->views) fed.x.push_back(to_tensor(view, options_.normalisation, options_.device));
-    transfer_ += core::monotonic_seconds() - start;
-    return fed;
-  }
+std::optional<Fed> Feed::next() {
   std::optional<Begun> now = std::exchange(ahead_, std::nullopt);
   if (!now) now = begin();
   if (!now) return std::nullopt;
-  Fed fed = finish(*now);
-  if (more && loader_.ready()) {
-    try {
-      ahead_ = begin();
-    } catch (...) {
-      ahead_ = Begun{.error = std::current_exception()};
-    }
+  return finish(std::move(*now));
+}
+
+void Feed::look_ahead() {
+  const bool at_once = !device_views_ && options_.device.is_cpu();  // nothing would fall into anything's time
+  if (at_once || ahead_ || !loader_.ready()) return;
+  try {
+    ahead_ = begin();
+  } catch (...) {
+    ahead_ = Begun{.error = std::current_exception()};
   }
-  return fed;
 }
 
 std::optional<Feed::Begun> Feed::begin() {
   auto batch = loader_.next();
   if (!batch) return std::nullopt;
   const double start = core::monotonic_seconds();
-  std::vector<std::vector<kernels::Request>> requests;
-  for (const auto& view : batch->views) {
-    auto& of_view = requests.emplace_back();
-    for (std::size_t place = 0; place < view.drawn.size(); ++place) of_view.push_back({view.picture[place], view.drawn[place]});
+  Begun begun{.batch = batch};
+  if (device_views_) {
+    std::vector<std::vector<kernels::Request>> requests;
+    for (const auto& view : batch->views) {
+      auto& of_view = requests.emplace_back();
+      for (std::size_t place = 0; place < view.drawn.size(); ++place) of_view.push_back({view.picture[place], view.drawn[place]});
+    }
+    begun.views = device_views_->make(batch->pictures, requests);
+  } else {
+    for (const auto& view : batch->views) begun.x.push_back(to_tensor(view, options_.normalisation, options_.device));
   }
-  auto views = device_views_->make(batch->pictures, requests);
   transfer_ += core::monotonic_seconds() - start;
-  return Begun{std::move(batch), std::move(views)};
+  return begun;
 }
 
-Fed Feed::finish(const Begun& begun) {
+Fed Feed::finish(Begun begun) {
   if (begun.error) std::rethrow_exception(begun.error);
+  if (!device_views_) return {begun.batch, std::move(begun.x)};
   Fed fed{begun.batch, device_views_->take(begun.views)};
   if (begun.views.bad.empty()) return fed;
   std::vector<std::pair<std::size_t, std::string>> unusable;

@@ -32,9 +32,11 @@ class Feed {
   Feed(const std::shared_ptr<const data::Source>& source, const std::vector<data::ViewSpec>& views, const FeedOptions& options);
   /// As Loader::start.
   void start(data::EpochPlan plan, std::int64_t epoch, std::int64_t first);
-  /// The next batch, or none at the end of the epoch. `more`: another will be asked for, and the device begins with it if it is there, so
-  /// that it is made while the network computes on this one. Error: as Loader::next.
-  std::optional<Fed> next(bool more);
+  /// The next batch, or none at the end of the epoch. Error: as Loader::next.
+  std::optional<Fed> next();
+  /// Another will be asked for: if the loader has it, the device begins with it. To be called once the network's work on this one is
+  /// launched, so that the host's part in the next falls into its time.
+  void look_ahead();
   [[nodiscard]] data::Loader& loader() { return loader_; }
   /// Seconds that the caller spent on the way from the loader's batches to tensors.
   [[nodiscard]] double transfer() const { return transfer_; }
@@ -42,11 +44,12 @@ class Feed {
  private:
   struct Begun {
     std::shared_ptr<const data::Batch> batch;
-    kernels::ViewsUnderWay views;
-    std::exception_ptr error;  ///< of the loader, for whoever asks for this batch
+    std::vector<torch::Tensor> x;   ///< views that the loader's workers made
+    kernels::ViewsUnderWay views;   ///< those that the device makes
+    std::exception_ptr error = {};  ///< of the loader, for whoever asks for this batch
   };
   [[nodiscard]] std::optional<Begun> begin();
-  Fed finish(const Begun& begun);
+  Fed finish(Begun begun);
 
   FeedOptions options_;
   std::unique_ptr<kernels::DeviceViews> device_views_;

@@ -102,7 +102,7 @@ class Method : public torch::nn::Module, public dist::RankAware {
     (void)seed, (void)epoch;
     return proposed;
   }
-  /// After the backward pass, before clipping and update: cancel or clip single gradients.
+  /// After the backward pass, before clipping and update: cancel or clip single gradients. That the update is skipped is not known yet.
   virtual void after_backward(const Progress&) {}
   /// After the optimizer's update: EMA networks, renormalised prototypes.
   virtual void after_update(const Progress&) {}

@@ -47,11 +47,11 @@ void Optimizer::zero_grad() {
     for (auto& [name, parameter] : group.parameters) parameter.mutable_grad() = torch::Tensor();
 }
 
-void Optimizer::step(double lr, double peak_lr, double weight_decay) {
+void Optimizer::step(double lr, double peak_lr, double weight_decay, const std::optional<torch::Tensor>& skip) {
   const torch::NoGradGuard no_grad;
   for (std::size_t i = 0; i < groups_.size(); ++i) {
     const auto& group = groups_[i];
-    update(group, slots_[i], (group.fixed_lr ? peak_lr : lr) * group.lr_scale, weight_decay * group.decay_scale);
+    update(group, slots_[i], (group.fixed_lr ? peak_lr : lr) * group.lr_scale, weight_decay * group.decay_scale, skip);
   }
 }
 
@@ -66,7 +66,8 @@ std::vector<torch::Tensor> Optimizer::adapted(const std::vector<torch::Tensor>& 
   return torch::_foreach_mul(decayed, rate.to(grads[0].scalar_type()).unbind());
 }
 
-void Optimizer::update(const ParameterGroup& group, std::vector<Slot>& slots, double lr, double decay) {
+void Optimizer::update(const ParameterGroup& group, std::vector<Slot>& slots, double lr, double decay,
+                       const std::optional<torch::Tensor>& skip) {
   const bool adamw = options_.optimizer == "adamw", lars = options_.optimizer == "lars" && group.adapt;
   std::vector<torch::Tensor> parameters, grads, first, second, steps;
   for (std::size_t i = 0; i < slots.size(); ++i) {
@@ -94,12 +95,13 @@ void Optimizer::update(const ParameterGroup& group, std::vector<Slot>& slots, do
   if (adamw) {
     torch::_foreach_add_(steps, 1);
     at::_fused_adamw_(parameters, grads, first, second, {}, steps, lr, options_.beta1, options_.beta2, decay, options_.epsilon,
-                      /*amsgrad=*/false, /*maximize=*/false);
+                      /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{}, skip);
+    if (skip) torch::_foreach_add_(steps, *skip, -1);
   } else {
     // A momentum that starts at zero equals PyTorch's first step (momentum = gradient) because there is no dampening.
     if (options_.momentum == 0) first.clear();  // the kernel takes no buffers then
     at::_fused_sgd_(parameters, grads, first, lars ? 0.0 : decay, options_.momentum, lr, /*dampening=*/0.0,
-                    options_.optimizer == "sgd" && options_.nesterov, /*maximize=*/false, /*is_first_step=*/false);
+                    options_.optimizer == "sgd" && options_.nesterov, /*maximize=*/false, /*is_first_step=*/false, /*grad_scale=*/{}, skip);
   }
 }
 

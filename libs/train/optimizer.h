@@ -5,6 +5,7 @@
 #include "libtorch.h"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,8 +40,9 @@ class Optimizer {
  public:
   /// Error: usage for Nesterov's momentum without any.
   Optimizer(std::vector<ParameterGroup> groups, const OptimizerOptions& options);
-  /// One update. `peak_lr` is for groups with a fixed rate.
-  void step(double lr, double peak_lr, double weight_decay);
+  /// One update. `peak_lr` is for groups with a fixed rate. `skip` (float32, one value, on the parameters' device): where it is 1 nothing
+  /// is changed, which the device finds out by itself, so that the host need not know it yet.
+  void step(double lr, double peak_lr, double weight_decay, const std::optional<torch::Tensor>& skip = {});
   void zero_grad();
   /// Named state tensors ("first/<parameter>" momentum or first moment, "second/...", "steps/..."), by reference.
   [[nodiscard]] std::map<std::string, torch::Tensor> state() const;
@@ -57,7 +59,7 @@ class Optimizer {
   /// Gradients with decay, each by its local rate.
   [[nodiscard]] std::vector<torch::Tensor> adapted(const std::vector<torch::Tensor>& parameters, const std::vector<torch::Tensor>& grads,
                                                    double decay) const;
-  void update(const ParameterGroup& group, std::vector<Slot>& slots, double lr, double decay);
+  void update(const ParameterGroup& group, std::vector<Slot>& slots, double lr, double decay, const std::optional<torch::Tensor>& skip);
 
   std::vector<ParameterGroup> groups_;
   std::vector<std::vector<Slot>> slots_;

@@ -1,6 +1,7 @@
 #include "train/tensors.h"
 
 #include "core/error.h"
+#include "nn/to_device.h"
 
 #include <c10/core/impl/VirtualGuardImpl.h>
 
@@ -20,11 +21,11 @@ torch::Tensor to_tensor(const data::ViewBatch& view, const Normalisation& normal
                     .permute({0, 4, 1, 2, 3});
   if (view.frames == 1) pixels = pixels.squeeze(2);
   const auto per_channel = [&](const std::vector<double>& values) {
-    const torch::Tensor channels = torch::tensor(values, torch::kFloat64).to(torch::kFloat32).to(device);
+    const torch::Tensor channels = nn::to_device(torch::tensor(values, torch::kFloat64).to(torch::kFloat32), device);
     return view.frames > 1 ? channels.view({1, -1, 1, 1, 1}) : channels.view({1, -1, 1, 1});
   };
   const auto mean = per_channel(normalisation.mean), stddev = per_channel(normalisation.stddev);
-  return pixels.to(device).to(torch::kFloat32).sub_(mean * 255.0).div_(stddev * 255.0);
+  return nn::to_device(pixels, device).to(torch::kFloat32).sub_(mean * 255.0).div_(stddev * 255.0);
 }
 
 torch::Device open_device(const std::string& name) {

@@ -10,6 +10,7 @@
 #include "nn/batch_norm.h"
 #include "nn/norm_statistics.h"
 #include "nn/state.h"
+#include "nn/to_device.h"
 #include "train/checkpoint.h"
 #include "train/deadline.h"
 #include "train/faults.h"
@@ -70,6 +71,7 @@ class Trainer {
   bool update(std::int64_t number);
   Outcome forward_backward(const Fed& fed, bool last);
   [[nodiscard]] torch::Tensor gradient_norm() const;
+  [[nodiscard]] torch::Tensor unusable(const torch::Tensor& numbers) const;
   bool roll_back_or_fail();
   [[nodiscard]] Agreed agree(double loss, bool worth_keeping = false) const;
   [[nodiscard]] EmbedOptions embed_options() const;
@@ -294,8 +296,8 @@ void Trainer::stop_if_agreed() {
 Outcome Trainer::forward_backward(const Fed& fed, bool last) {
   Views views;
   views.x = fed.x;
-  views.samples = torch::tensor(fed.batch->samples).to(device_);
-  views.labels = torch::tensor(fed.batch->labels).to(device_);
+  views.samples = nn::to_device(torch::tensor(fed.batch->samples), device_);
+  views.labels = nn::to_device(torch::tensor(fed.batch->labels), device_);
   views.batch = fed.batch.get();
   images_ += fed.batch->size();
   return passes_->run(views, progress_, faults_.scale() / static_cast<double>(options_.accumulate), [&](const torch::Tensor& loss) {
@@ -311,6 +313,13 @@ torch::Tensor Trainer::gradient_norm() const {
   if (grads.empty()) return torch::zeros({}, device_);
   if (faults_.scaled()) torch::_foreach_mul_(grads, 1.0 / faults_.scale());
   return torch::stack(torch::_foreach_norm(grads)).sum();
+}
+
+/// 1 if one of the numbers is not finite on any rank, else 0; on the device. What Faults says of them once they are read.
+torch::Tensor Trainer::unusable(const torch::Tensor& numbers) const {
+  const torch::Tensor flag = numbers.isfinite().all().logical_not().to(torch::kFloat32);
+  ranks_.sum_(flag);
+  return flag.clamp_max_(1);
 }
 
 /// Images are read for the kNN and for hooks as they are for the batches.
@@ -353,28 +362,32 @@ bool Trainer::update(std::int64_t number) {
                              .bits64() >>
                          1);
     const bool last = part + 1 == options_.accumulate;
-    // Of an epoch whose batches do not divide among the updates some are left: they are not looked at.
-    const auto fed = feed_->next(/*more=*/!last || progress_.step + 1 < end_of(number));
+    const auto fed = feed_->next();
     if (!fed) core::fail(core::Exit::internal, "the plan of epoch {} ended early", number);
     if (progress_.step == 0 && part == 0 && ranks_.first()) write_views(fed->x, set_.normalisation(), folder_ / "views.png");
     outcome = forward_backward(*fed, last);
+    // Of an epoch whose batches do not divide among the updates some are left: they are not looked at.
+    if (!last || progress_.step + 1 < end_of(number)) feed_->look_ahead();
     losses.push_back(outcome.loss.to(torch::kFloat64));
   }
-  // The one place at which the trainer reads what a step came to.
   losses.push_back(gradient_norm().to(torch::kFloat64));
-  const torch::Tensor numbers = torch::stack(losses).to(torch::kCPU);
-  const auto* read = numbers.const_data_ptr<double>();
+  const torch::Tensor numbers = torch::stack(losses);
+  // All is launched before any of it is read, so that a device never waits for the host.
+  const double lr = options_.learning_rate(peak_lr_, progress_);
+  const double decay =
+      options_.weight_decay_end < 0 ? options_.weight_decay : cosine(options_.weight_decay, options_.weight_decay_end, progress_.share());
+  method_.after_backward(progress_);
+  if (options_.clip > 0) torch::nn::utils::clip_grad_norm_(optimizer_->parameters(), options_.clip);
+  optimizer_->step(lr, peak_lr_, decay, unusable(numbers));
+  // The one place at which the trainer reads what a step came to.
+  const torch::Tensor on_host = numbers.to(torch::kCPU);
+  const auto* read = on_host.const_data_ptr<double>();
   double own_loss = 0;
   for (std::int64_t part = 0; part < options_.accumulate; ++part) own_loss += *read++ / static_cast<double>(options_.accumulate);
   const bool finite_gradient = std::isfinite(*read);
   agreed_ = agree(own_loss);
-  const double loss = agreed_.loss, lr = options_.learning_rate(peak_lr_, progress_);
+  const double loss = agreed_.loss;
   if (faults_.usable(progress_.step, loss, finite_gradient)) {
-    method_.after_backward(progress_);
-    if (options_.clip > 0) torch::nn::utils::clip_grad_norm_(optimizer_->parameters(), options_.clip);
-    const double decay =
-        options_.weight_decay_end < 0 ? options_.weight_decay : cosine(options_.weight_decay, options_.weight_decay_end, progress_.share());
-    optimizer_->step(lr, peak_lr_, decay);
     method_.after_update(progress_);
     nn::average_local_norms(method_, ranks_);
     epoch_loss_ += loss;

@@ -44,8 +44,8 @@ int main(int argc, char** argv) {
   const auto update = [&] {
     passes.forget_gradients();
     const auto outcome = passes.run(views, progress, 1, nullptr);
+    optimizer.step(0.06, 0.06, 5e-4, outcome.loss.isfinite().logical_not().to(torch::kFloat32));
     const double loss = outcome.loss.item<double>();  // read at every step, as the trainer does
-    optimizer.step(0.06, 0.06, 5e-4);
     method.after_update(progress);
     return loss;
   };

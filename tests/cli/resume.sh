@@ -7,7 +7,7 @@ tiny_run moco data.json whole >whole.json 2>err || { cat err; fail "the whole ru
 start_tiny_run moco data.json termed --log-every 1 --epochs 40
 pid=$!
 for _ in $(seq 300); do [ -s termed/metrics.jsonl ] && break; sleep 0.1; done
-refuses 64 "another run is at work in this folder \\(process $pid on $(hostname)\\)" tiny_run moco data.json termed --epochs 40
+refuses 73 "another run is at work in this folder \\(process $pid on $(hostname)\\)" tiny_run moco data.json termed --epochs 40
 kill -TERM $pid
 wait $pid
 status=$?

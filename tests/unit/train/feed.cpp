@@ -71,8 +71,9 @@ void check_same(const std::shared_ptr<const data::Source>& source, const std::st
   host.start(plan, 1, first);
   device.start(plan, 1, first);
   std::int64_t batches = 0;
-  while (const auto expected = host.next(true)) {
-    const auto seen = device.next(true);
+  while (const auto expected = host.next()) {
+    const auto seen = device.next();
+    device.look_ahead();
     REQUIRE(seen.has_value());
     CHECK(seen->batch->samples == expected->batch->samples);
     CHECK(seen->batch->labels == expected->batch->labels);
@@ -87,7 +88,7 @@ void check_same(const std::shared_ptr<const data::Source>& source, const std::st
     }
     ++batches;
   }
-  CHECK_FALSE(device.next(true).has_value());
+  CHECK_FALSE(device.next().has_value());
   CHECK(batches == source->size() / 6 - first);
   const auto bad = host.loader().bad_items(), seen = device.loader().bad_items();
   CHECK(bad.size() == bad_pictures);
@@ -110,5 +111,5 @@ TEST_CASE("a picture that only its decoder finds to be bad is passed over by bot
   check_same(source, "skip", 2);
   auto device = feed_of(source, true, 1, "fail");
   device.start(data::shuffled_plan(24, 24, 3, 1, /*drop_last=*/true), 1, 0);
-  CHECK_FALSE(test::error_of(core::Exit::bad_data, [&] { device.next(true); }).empty());
+  CHECK_FALSE(test::error_of(core::Exit::bad_data, [&] { device.next(); }).empty());
 }

@@ -7,6 +7,8 @@
 #include <torch/optim/adamw.h>
 #include <torch/optim/sgd.h>
 
+#include <limits>
+
 using namespace selfsight;
 
 namespace {
@@ -171,4 +173,30 @@ TEST_CASE("saved state continues exactly; state that does not belong is refused"
   auto state = first.state();
   state["first/other"] = torch::zeros({1});
   CHECK_THROWS_AS(second.load(state), core::Error);
+}
+
+TEST_CASE("an update that the device is told to skip changes neither parameters nor state; one that it is not told to is as ever") {
+  for (const std::string rule : {"sgd", "lars", "adamw"}) {
+    CAPTURE(rule);
+    const Problem ours(7), plain(7);
+    train::OptimizerOptions options;
+    options.optimizer = rule;
+    train::Optimizer optimizer({ours.group()}, options), reference({plain.group()}, options);
+    const auto update = [](const Problem& problem, train::Optimizer& of, const std::optional<torch::Tensor>& skip) {
+      of.zero_grad();
+      problem.backward();
+      if (skip && skip->item<float>() == 1) problem.w.mutable_grad().fill_(std::numeric_limits<double>::quiet_NaN());
+      of.step(0.1, 0.1, 0.01, skip);
+    };
+    for (int step = 0; step < 3; ++step) {
+      update(ours, optimizer, torch::ones({}));
+      update(ours, optimizer, torch::zeros({}));
+      update(plain, reference, {});
+    }
+    CHECK(torch::equal(ours.w, plain.w));
+    CHECK(torch::equal(ours.b, plain.b));
+    const auto state = optimizer.state(), expected = reference.state();
+    REQUIRE(state.size() == expected.size());
+    for (const auto& [name, tensor] : expected) CHECK(torch::equal(state.at(name), tensor));
+  }
 }
