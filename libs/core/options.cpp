@@ -281,7 +281,8 @@ bool Options::has_effect(const Option& option) const {
   if (!option.unless_ && !has_effect(*other)) return false;
   const json value = other->value();
   const auto& values = option.other_values_;
-  if (!values.empty()) return std::find(values.begin(), values.end(), show(value)) != values.end();
+  const auto among = [&](const json& one) { return std::find(values.begin(), values.end(), show(one)) != values.end(); };
+  if (!values.empty()) return value.is_array() ? std::any_of(value.begin(), value.end(), among) : among(value);
   const bool set = value != json(false) && value != json("") && value != json(0) && value != json::array();
   return set != option.unless_;
 }

@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <sys/prctl.h>
 #include <unistd.h>
 #include <algorithm>
 #include <csignal>
@@ -269,6 +270,7 @@ std::string CommandLine::help() const {
 
 int run_tool(int argc, char** argv, ToolInfo info, const std::function<void(CommandLine&)>& body) {
   set_log_tool(info.name);
+  ::prctl(PR_SET_NAME, info.name.c_str());  // a program that has started itself anew (train/processors.cpp) would be called "exe"
   std::setvbuf(stderr, nullptr, _IOLBF, 0);
   std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is no error, and must not cut off what is still to be written to files
   const auto report = [](Exit exit, const std::string& message) {

@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "core/progress.h"
 #include "core/threads.h"
+#include "manifest/payload.h"
 
 #include <nlohmann/json.hpp>
 
@@ -15,6 +16,9 @@
 #include <numeric>
 
 namespace selfsight::data {
+
+namespace fs = std::filesystem;
+
 namespace {
 
 /// What one sample adds to the report.
@@ -79,6 +83,8 @@ std::vector<BadItem> find_bad(const Source& source, int threads, const std::func
 }
 
 CheckReport check_split(const manifest::Split& split, int threads, const std::function<void(std::int64_t)>& advance) {
+  for (const auto& [what, file] : split.files)
+    if (fs::is_regular_file(file.path)) manifest::checked_payload(file, what + " file", "the data set's manifest");
   const std::shared_ptr<const Source> source = open_split(split);
   std::vector<Seen> seen(static_cast<std::size_t>(source->size()));
   core::parallel_for(source->size(), grain_of(*source), threads, [&](std::int64_t begin, std::int64_t end) {

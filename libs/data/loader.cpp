@@ -103,7 +103,7 @@ void LoaderOptions::describe(core::Options& options) {
   options.add("workers", &workers, "threads that load images; 0: one per processor").range(0, 1024).runtime();
   options.add("prefetch", &prefetch, "batches made ahead").range(1, 1024).runtime();
   options.add("on-bad", &on_bad, "what to do with an image that cannot be decoded").choices({"fail", "skip", "replace"});
-  options.add("max-bad", &max_bad, "share of bad images that is still accepted").range(0, 1);
+  options.add("max-bad", &max_bad, "share of bad images that is still accepted").range(0, 1).only_with("on-bad", {"skip", "replace"});
 }
 
 LoaderTimes LoaderTimes::since(const LoaderTimes& before) const {
@@ -294,8 +294,7 @@ void Loader::State::count_bad(const Batch& batch, const std::map<std::int64_t, B
   for (const BadItem& item : replaced) bad.try_emplace({item.source, item.sample}, item);
   for (const auto& [place, item] : at_places) bad.try_emplace({item.source, item.sample}, item);
   if (options.on_bad == "fail" && !at_places.empty()) {
-    fail(Exit::bad_data, "{} (--on-bad skip or replace goes on without it; ssl-data check lists all such items)",
-         at_places.begin()->second.reason);
+    fail(Exit::bad_data, "{} (--on-bad skip goes on without it; ssl-data check lists all such items)", at_places.begin()->second.reason);
   }
   const auto count = static_cast<std::int64_t>(bad.size());
   if (static_cast<double>(count) > options.max_bad * static_cast<double>(items)) {

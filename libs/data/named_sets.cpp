@@ -19,6 +19,7 @@ manifest::Dataset fashion_mnist(const fs::path& path) {
   manifest::Dataset dataset = describe("idx", folder);
   dataset.name = "fashion-mnist";
   for (auto& [name, split] : dataset.splits) {
+    if (split.labels.empty()) core::fail(core::Exit::no_input, "{}: no file of labels beside the images of '{}'", folder.string(), name);
     if (split.labels.size() > 10)
       core::fail(core::Exit::bad_data, "{}: {} classes; Fashion-MNIST has 10", folder.string(), split.labels.size());
     split.labels = {"T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"};

@@ -5,6 +5,7 @@
 #include "core/registry.h"
 #include "data/bytes.h"
 #include "data/source.h"
+#include "manifest/payload.h"
 
 #include <algorithm>
 
@@ -101,8 +102,11 @@ class IdxSource final : public Source {
 std::unique_ptr<Source> open_idx(const manifest::Split& split) {
   const auto images = split.files.find("images");
   const auto labels = split.files.find("labels");
-  return std::make_unique<IdxSource>(images == split.files.end() ? split.root : images->second.path,
-                                     labels == split.files.end() ? fs::path() : labels->second.path);
+  auto source = std::make_unique<IdxSource>(images == split.files.end() ? split.root : images->second.path,
+                                            labels == split.files.end() ? fs::path() : labels->second.path);
+  for (const auto& part : {images, labels})
+    if (part != split.files.end()) manifest::checked_payload(part->second, "idx file", "the data set's manifest");
+  return source;
 }
 
 manifest::Split describe_split(const fs::path& images, const fs::path& labels) {

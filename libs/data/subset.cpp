@@ -5,6 +5,7 @@
 #include "core/files.h"
 #include "core/targets.h"
 #include "data/partition.h"
+#include "manifest/payload.h"
 
 #include <nlohmann/json.hpp>
 
@@ -23,7 +24,8 @@ manifest::Split write_subset(const manifest::Split& whole, const std::vector<std
   if (samples.empty()) fail(Exit::bad_data, "split '{}' would have no samples", name);
   std::vector<std::int64_t> numbers = samples;
   if (whole.subset) {
-    const std::vector<std::int64_t> outer = read_subset(whole.subset->path, any);
+    const std::vector<std::int64_t> outer =
+        read_subset(manifest::checked_payload(*whole.subset, "list of a split's samples", "the data set's manifest"), any);
     for (std::int64_t& number : numbers) number = outer.at(static_cast<std::size_t>(number));
   }
   const fs::path file = core::safe_entry(fmt::format("{}.{}.index.json", manifest.stem().string(), name), manifest);

@@ -44,7 +44,7 @@ Safetensors::Safetensors(const core::fs::path& path) : path_(path), file_(path) 
   std::uint64_t header_size = 0;
   std::memcpy(&header_size, bytes.data(), 8);
   if (header_size > longest_header || header_size > bytes.size() - 8)
-    refuse(fmt::format("its header claims {} bytes, the file has {}", header_size, bytes.size()));
+    refuse(fmt::format("no safetensors file, or a truncated one (its header claims {} bytes, the file has {})", header_size, bytes.size()));
   const auto* text = reinterpret_cast<const char*>(bytes.data() + 8);
   const json header = json::parse(text, text + header_size, nullptr, /*allow_exceptions=*/false);
   if (!header.is_object()) refuse("its header is not a JSON object");

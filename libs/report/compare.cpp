@@ -407,7 +407,11 @@ Difference difference(const Cell& a, const Cell& b) {
     };
     const Run* other = find([&](const Run& r) { return r.manifest == run.manifest; });
     if (other == nullptr) other = find([&](const Run& r) { return !r.seed.empty() && r.seed == run.seed; });
-    if (other != nullptr) pairs.emplace_back(&run, other);
+    const auto same = [&](const auto& pair) {  // one run that was given twice
+      return pair.first->value == run.value && pair.first->samples == run.samples && pair.second->value == other->value &&
+             pair.second->samples == other->samples;
+    };
+    if (other != nullptr && std::none_of(pairs.begin(), pairs.end(), same)) pairs.emplace_back(&run, other);
   }
   if (pairs.empty() && a.runs.size() == 1 && b.runs.size() == 1) pairs.emplace_back(&a.runs[0], &b.runs[0]);
 

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/log.h"
 #include "core/threads.h"
 #include "data/ops.h"
 #include "manifest/payload.h"
@@ -132,7 +133,14 @@ data::Image Thumbnails::image(const manifest::Dataset& dataset, const std::strin
   if (sample < 0 || sample >= from.size()) {
     core::fail(core::Exit::bad_data, "{}: sample {} is outside the {} of split '{}'", dataset.origin, sample, from.size(), split);
   }
-  return shrunk(with_way_out([&] { return data::decode(from.read(sample), from.channels(), from.name(sample)); }), side);
+  try {
+    return shrunk(data::decode(from.read(sample), from.channels(), from.name(sample)), side);
+  } catch (const core::Error& error) {  // a run may have left it out
+    core::log_warning("{}: shown as a grey field", error.what());
+    data::Image grey(side, side, from.channels());
+    std::fill(grey.pixels.begin(), grey.pixels.end(), std::uint8_t{128});
+    return grey;
+  }
 }
 
 std::string Thumbnails::uri(const manifest::File& file, const std::string& origin, std::int64_t side) {

@@ -111,10 +111,10 @@ void ReportOptions::describe(core::Options& options) {
       .range(0)
       .distinct()
       .only_with("images");
-  options.add("query-count", &query_count, "how many are drawn").range(1, 200);
-  options.add("neighbours", &neighbours, "neighbours of each").range(1, 50);
+  options.add("query-count", &query_count, "how many are drawn").range(1, 200).only_with("images");
+  options.add("neighbours", &neighbours, "neighbours of each").range(1, 50).only_with("images");
   options.add("map-points", &map_points, "images on the 2-D map; 0 leaves it out (time and memory grow with the square)").range(0, 5000);
-  options.add("perplexity", &perplexity, "of t-SNE: how many neighbours an image is kept near to").range(2, 200);
+  options.add("perplexity", &perplexity, "of t-SNE: how many neighbours an image is kept near to").range(2, 200).only_with("map-points");
   options.add("seed", &seed, "of what is drawn at random");
   options.add("images", &images, "show images of the data set (needs its files)");
   options.add("threads", &threads, "0: one per processor").range(0, 1024).runtime();

@@ -138,6 +138,18 @@ Table numbers_table(const Comparison& comparison) {
   return table;
 }
 
+/// What the interval of a difference says, as a mark, a class of the page's style and words.
+struct Verdict {
+  const char *mark, *style, *words;
+};
+
+Verdict verdict_of(const Difference& d, const Column& column) {
+  if (!d.standard_error) return {"", "", ""};
+  if (d.holds(column.lower_is_better)) return {"✓", "yes", "holds: "};
+  if (d.holds(!column.lower_is_better)) return {"✗", "no", "the other way round: "};
+  return {"○", "no", "cannot be told from none: "};
+}
+
 std::string differences_table(const Comparison& comparison, const Focus& focus) {
   Table table;
   table.columns.push_back({"minus", "", false});
@@ -158,8 +170,7 @@ std::string differences_table(const Comparison& comparison, const Focus& focus) 
       const Column& column = comparison.columns[c];
       std::string html = signed_text(d.mean, d.standard_error.value_or(0), column.unit);
       if (d.standard_error) html += fmt::format(" <small>± {}</small>", value_text(*d.standard_error, *d.standard_error, column.unit));
-      const char* verdict = !d.standard_error ? "" : d.holds(column.lower_is_better) ? "✓ " : "○ ";
-      html += fmt::format("<small class=\"own\">{}{}</small>", verdict, escape(interval_text(d, column.unit)));
+      html += fmt::format("<small class=\"own\">{} {}</small>", verdict_of(d, column).mark, escape(interval_text(d, column.unit)));
       row.push_back({html});
     }
     table.rows.push_back(std::move(row));
@@ -167,7 +178,7 @@ std::string differences_table(const Comparison& comparison, const Focus& focus) 
   if (!any) return "";
   table.caption =
       "Difference ± its standard error: of the paired differences where draws or runs pair, by Welch where they do not. ✓: the 95 % "
-      "interval (Student's t) excludes zero on the better side; ○: it does not.";
+      "interval (Student's t) excludes zero on the better side; ✗: on the worse side; ○: it does not.";
   return fmt::format("<h3>{} minus each baseline</h3>", escape(comparison.arms[*focus.arm].name)) + draw(table);
 }
 
@@ -217,19 +228,12 @@ std::string hero(const Comparison& comparison, const Focus& focus) {
     if (other == nullptr) continue;
     const Difference d = difference(own, *other);
     if (!std::isfinite(d.mean)) continue;
-    const bool holds = d.holds(column.lower_is_better);
+    const Verdict verdict = verdict_of(d, column);
     const std::string text = signed_text(d.mean, d.standard_error.value_or(0), column.unit) +
                              (d.standard_error ? " ± " + value_text(*d.standard_error, *d.standard_error, column.unit) : "");
     card += fmt::format("<li class=\"{}\"><span class=\"mark\" style=\"display:inline\">{}</span><b>{}</b> against {}<span>{}</span></li>",
-                        !d.standard_error ? ""
-                        : holds           ? "yes"
-                                          : "no",
-                        !d.standard_error ? ""
-                        : holds           ? "✓"
-                                          : "○",
-                        escape(text), escape(comparison.arms[b].name),
-                        !d.standard_error ? "single numbers: no interval"
-                                          : escape((holds ? "holds: " : "does not hold: ") + interval_text(d, column.unit)));
+                        verdict.style, verdict.mark, escape(text), escape(comparison.arms[b].name),
+                        d.standard_error ? escape(verdict.words + interval_text(d, column.unit)) : "single numbers: no interval");
     chart.intervals.push_back({comparison.arms[b].name, d.mean, d.low, d.high, d.samples, text, static_cast<int>(b)});
   }
   card += "</ul></div>";

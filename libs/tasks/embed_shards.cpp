@@ -171,10 +171,10 @@ manifest::Features Shards::merge(const manifest::fs::path& payload) const {
   split.name = out.split;
   split.digest = manifest::from_json<manifest::Dataset>(out.dataset, out.folder, out.origin).split(out.split).digest;
   const std::string key = features_key(model_identity(model, out.layer), split);
-  out.data = {payload,
-              manifest::write_safetensors_in_pieces(
-                  payload, tensors, key.empty() ? std::map<std::string, std::string>{} : std::map<std::string, std::string>{{"key", key}}),
-              {}};
+  std::vector<std::span<const std::byte>> content;
+  for (const char* name : {"features", "labels", "index"})
+    for (const auto& piece : tensors.at(name).pieces) content.push_back(piece);
+  out.data = {payload, manifest::write_safetensors_in_pieces(payload, tensors, features_metadata(key, content)), {}};
   return out;
 }
 

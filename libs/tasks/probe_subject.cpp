@@ -13,6 +13,7 @@
 
 #include <mutex>
 #include <numeric>
+#include <optional>
 
 namespace selfsight::tasks {
 
@@ -43,17 +44,31 @@ manifest::Json baseline_manifest(const manifest::Model& model, const std::string
   return to_json(out, out.folder);
 }
 
-/// The key of the features in `file`; "" when there are none that can be read.
-std::string stored_key(const fs::path& file) {
-  if (!fs::exists(file)) return "";
+/// Of contiguous tensors: features, labels, index.
+std::vector<std::span<const std::byte>> bytes_of(const train::Embedded& embedded) {
+  std::vector<std::span<const std::byte>> out;
+  for (const torch::Tensor* tensor : {&embedded.features, &embedded.labels, &embedded.index})
+    out.emplace_back(static_cast<const std::byte*>(tensor->const_data_ptr()), tensor->nbytes());
+  return out;
+}
+
+/// The features in `file` if they are those of `key`, and whole.
+std::optional<train::Embedded> stored_features(const fs::path& file, const std::string& key) {
+  if (key.empty() || !fs::exists(file)) return std::nullopt;
   try {
-    const manifest::Safetensors stored(file);
-    const auto it = stored.metadata().find("key");
-    return it == stored.metadata().end() ? "" : it->second;
+    const auto metadata = manifest::Safetensors(file).metadata();
+    if (const auto it = metadata.find("key"); it == metadata.end() || it->second != key || !metadata.contains("content"))
+      return std::nullopt;
+    nn::State state = nn::load_tensors(file);
+    train::Embedded out{state.at("features"), state.at("labels"), state.at("index")};
+    if (features_metadata(key, bytes_of(out)) == metadata) return out;
+    core::log_warning("{}: is damaged (its content is not what was written); these features are computed again", file.string());
+    std::error_code ignored;
+    fs::remove(file, ignored);
   } catch (const core::Error& error) {
     core::log_warning("{}; these features are computed again", error.what());
-    return "";
   }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -75,6 +90,13 @@ std::string features_key(const std::string& identity, const OpenSplit& split) {
   for (const auto& item : split.left_out) parts += fmt::format(" -{}", item.sample);
   if (split.shard) parts += fmt::format(" shard {}/{}", split.shard->index, split.shard->count);
   return core::digest_of(std::string_view(parts));
+}
+
+std::map<std::string, std::string> features_metadata(const std::string& key, const std::vector<std::span<const std::byte>>& content) {
+  if (key.empty()) return {};
+  core::Digest digest;
+  for (const auto& bytes : content) digest.add(bytes);
+  return {{"key", key}, {"content", digest.finish()}};
 }
 
 PixelBackbone::PixelBackbone(std::int64_t channels, std::int64_t size) : Backbone(pixel_options(channels, size)) {}
@@ -116,7 +138,7 @@ Subject pixel_subject(const manifest::Model& model) {
 void BadPolicy::describe(core::Options& options) {
   options.add("on-bad", &on_bad, "an image that cannot be decoded ends the work (fail), or is left out and listed (skip)")
       .choices({"fail", "skip"});
-  options.add("max-bad", &max_bad, "share of bad images that is still accepted").range(0, 1);
+  options.add("max-bad", &max_bad, "share of bad images that is still accepted").range(0, 1).only_with("on-bad", {"skip"});
 }
 
 namespace {
@@ -231,19 +253,19 @@ train::Embedded embed_split(const Subject& subject, const OpenSplit& split, cons
 
 train::Embedded features_of(const Subject& subject, const OpenSplit& split, const EmbedRun& run, const fs::path& file, bool reuse) {
   const std::string key = features_key(subject.identity, split);
-  if (!reuse || key.empty() || stored_key(file) != key) return embed_split(subject, split, run);
-  nn::State state = nn::load_tensors(file);
-  core::log_info("{}: features of {} taken from an earlier run ({})", subject.name, split.name, file.string());
-  return {state.at("features"), state.at("labels"), state.at("index")};
+  if (auto stored = reuse ? stored_features(file, key) : std::nullopt) {
+    core::log_info("{}: features of {} taken from an earlier run ({})", subject.name, split.name, file.string());
+    return std::move(*stored);
+  }
+  return embed_split(subject, split, run);
 }
 
 std::string store_features(const Subject& subject, const OpenSplit& split, const train::Embedded& embedded, const fs::path& file) {
   const std::string key = features_key(subject.identity, split);
-  if (!key.empty() && stored_key(file) == key) return core::digest_of_file(file);
-  const std::map<std::string, std::string> metadata =
-      key.empty() ? std::map<std::string, std::string>{} : std::map<std::string, std::string>{{"key", key}};
-  return nn::save_tensors(file, {{"features", embedded.features.contiguous()}, {"labels", embedded.labels}, {"index", embedded.index}},
-                          metadata);
+  if (stored_features(file, key)) return core::digest_of_file(file);
+  const train::Embedded dense{embedded.features.contiguous(), embedded.labels.contiguous(), embedded.index.contiguous()};
+  return nn::save_tensors(file, {{"features", dense.features}, {"labels", dense.labels}, {"index", dense.index}},
+                          features_metadata(key, bytes_of(dense)));
 }
 
 manifest::Features save_features(const Subject& subject, const OpenSplit& split, const train::Embedded& embedded,

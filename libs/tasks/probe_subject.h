@@ -8,9 +8,12 @@
 #include "train/embed.h"
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace selfsight::tasks {
 
@@ -86,6 +89,9 @@ train::Embedded features_of(const Subject& subject, const OpenSplit& split, cons
 std::string model_identity(const manifest::Model& model, const std::string& layer);
 /// The key that tells stored features of `split` by what has that identity; "" when they cannot be recognised again. Asks for no source.
 std::string features_key(const std::string& identity, const OpenSplit& split);
+/// What a file of features with this key says of itself: the key, and a digest of its tensors' bytes (features, labels, index). Nothing
+/// without a key.
+std::map<std::string, std::string> features_metadata(const std::string& key, const std::vector<std::span<const std::byte>>& content);
 
 /// Writes safetensors ("features", "labels", "index") to `file`, unless just these lie there already.
 /// Returns the file's digest.

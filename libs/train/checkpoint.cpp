@@ -89,13 +89,17 @@ void Checkpoints::remove_needless() const {
   }
 }
 
+void Checkpoints::look_for_room(std::uint64_t bytes) const {
+  if (const auto free = core::free_space(folder_); free < bytes)
+    core::fail(core::Exit::io, "{}: a checkpoint needs {} MiB and only {} MiB are free{}", folder_.string(), bytes >> 20, free >> 20,
+               list().empty() ? "" : "; the ones before are kept");
+}
+
 void Checkpoints::save(const CheckpointState& state) const {
   core::make_folder(folder_);
   std::uint64_t bytes = 1 << 20;
   for (const auto& [name, tensor] : state.tensors) bytes += tensor.nbytes();
-  if (const auto free = core::free_space(folder_); free < bytes)
-    core::fail(core::Exit::io, "{}: a checkpoint needs {} MiB and only {} MiB are free; the ones before are kept", folder_.string(),
-               bytes >> 20, free >> 20);
+  look_for_room(bytes);
   const fs::path path = folder_ / fmt::format("step-{:010}", state.step);
   if (fs::exists(path)) return;  // this very step is there already
   core::create_folder_atomically(path, [&](const fs::path& temporary) {

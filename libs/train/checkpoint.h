@@ -39,6 +39,8 @@ class Checkpoints {
   /// `network` goes into the metadata of state.safetensors as "selfsight.network": ssl-convert finds the backbone by it among its EMA
   /// copies. Errors: cannot_create, io; the ones before stay.
   void save(const CheckpointState& state) const;
+  /// Error: io where there is no room for a checkpoint of so many bytes.
+  void look_for_room(std::uint64_t bytes) const;
   /// The newest that is whole; a damaged one is named in a warning, renamed to damaged-step-..., and the one before is taken. nullopt where
   /// there never was one. Errors: bad_data when all are damaged, io.
   [[nodiscard]] std::optional<CheckpointState> newest() const { return newest_of(/*clean=*/false); }

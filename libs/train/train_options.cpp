@@ -34,7 +34,7 @@ void TrainOptions::describe(core::Options& o) {
       .range(0, 1000)
       .only_with("schedule", {"cosine"});
   o.add("warmup-epochs", &warmup_epochs, "epochs of linear warm-up").range(0);
-  o.add("warmup-lr", &warmup_lr, "learning rate that the warm-up starts from, as it is").range(0, 1000);
+  o.add("warmup-lr", &warmup_lr, "learning rate that the warm-up starts from, as it is").range(0, 1000).only_with("warmup-epochs");
   o.add("weight-decay", &weight_decay, "weight decay").range(0, 100);
   o.add("weight-decay-end", &weight_decay_end, "weight decay at the end, by a cosine; negative: constant").range(-1, 100);
   o.add("clip", &clip, "largest norm of the whole gradient; 0: no clipping").range(0);
@@ -53,10 +53,10 @@ void TrainOptions::describe(core::Options& o) {
   o.add("threads", &threads, "threads of LibTorch; 0: all processors (another number may change the last bits)").range(0, 1024).runtime();
   o.add("log-every", &log_every, "steps between lines of the training record").range(1).runtime();
   o.add("knn-every", &knn_every, "epochs between online kNN evaluations; 0: none").range(0).runtime();
-  o.add("knn-k", &knn_k, "neighbours of the online kNN").range(1, 10000);
-  o.add("knn-temperature", &knn_temperature, "temperature of its weights; 0: majority vote").range(0, 100);
-  o.add("knn-bank", &knn_bank, "training images it searches").range(2);
-  o.add("knn-queries", &knn_queries, "training images (others) it classifies").range(1);
+  o.add("knn-k", &knn_k, "neighbours of the online kNN").range(1, 10000).only_with("knn-every");
+  o.add("knn-temperature", &knn_temperature, "temperature of its weights; 0: majority vote").range(0, 100).only_with("knn-every");
+  o.add("knn-bank", &knn_bank, "training images it searches").range(2).only_with("knn-every");
+  o.add("knn-queries", &knn_queries, "training images (others) it classifies").range(1).only_with("knn-every");
   o.add("checkpoint-minutes", &checkpoint_minutes, "minutes between checkpoints; 0: none by the clock").range(0).runtime();
   o.add("checkpoint-epochs", &checkpoint_epochs, "epochs between checkpoints; 0: none by epochs").range(0).runtime();
   o.add("checkpoint-steps", &checkpoint_steps, "updates between checkpoints; 0: none by updates").range(0).runtime();

@@ -129,8 +129,9 @@ Trainer::Trainer(Run& run)
       faults_(/*scaled=*/run.train.precision == "fp16") {
   const std::int64_t per_update = options_.batch * options_.accumulate;
   if (set_.samples() < per_update)
-    core::fail(core::Exit::usage, "--batch {}{}: the split '{}' has only {} images; give a smaller --batch", options_.batch,
-               options_.accumulate > 1 ? fmt::format(" x {}", options_.accumulate) : "", options_.split, set_.samples());
+    core::fail(core::Exit::usage, "--batch {}{}: the split '{}' has only {} images{}; give a smaller --batch", options_.batch,
+               options_.accumulate > 1 ? fmt::format(" x {}", options_.accumulate) : "", options_.split, set_.samples(),
+               options_.images > 0 ? fmt::format(" with --images {}", options_.images) : "");
   if (options_.batch % ranks_.size() != 0)
     core::fail(core::Exit::usage, "--batch {}: {} ranks cannot share it evenly; give a multiple of {}", options_.batch, ranks_.size(),
                ranks_.size());
@@ -575,6 +576,11 @@ manifest::Model Trainer::train() {
   core::log_info("{}: {} images, {} epochs of {} steps, batch {}{}, learning rate {:.4g}{}, {}", run_.method, set_.samples(),
                  options_.epochs, progress_.steps_per_epoch, options_.batch,
                  options_.accumulate > 1 ? fmt::format(" x {}", options_.accumulate) : "", peak_lr_, scaled, options_.device);
+  if (ranks_.first() && progress_.step < progress_.total_steps) {  // a run that cannot be kept need not be made
+    std::uint64_t bytes = 0;
+    for (const auto& [name, tensor] : nn::named_state(method_)) bytes += tensor.nbytes();
+    checkpoints_.look_for_room(bytes);
+  }
   journal_.start_bar(run_.method, progress_.total_steps, progress_.step);
   while (progress_.step < progress_.total_steps) epoch(progress_.epoch());
   journal_.finish_bar();

@@ -69,6 +69,28 @@ ssl-data idx one -o one.json >/dev/null 2>err || { cat err; fail "one class cann
 refuses 65 'class' ssl-linear --protocol few-labels --labels 100 --dataset one.json run/model.json
 ssl-data idx bare -o bare.json >/dev/null 2>err || { cat err; fail "images without labels cannot be described"; }
 refuses 65 'label' ssl-linear --protocol knn --dataset bare.json run/model.json
+# Files that have changed since a manifest named them.
+ssl-data split --split train --count 64 --name few one.json -o few.json >/dev/null 2>&1; cp few.json old.json
+ssl-data split --split train --count 64 --name few --seed 1 one.json -o few.json >/dev/null 2>&1
+refuses 65 "few.few.index.json: the list of a split's samples is not the one" ssl-data check old.json
+refuses 65 "few.few.index.json: the list of a split's samples is not the one" tiny_run simclr old.json changed --split few
+ssl-data idx one -o one.json >/dev/null 2>&1
+printf '\007' | dd of=one/t10k-labels-idx1-ubyte bs=1 seek=9 conv=notrunc 2>/dev/null
+refuses 65 't10k-labels-idx1-ubyte: the idx file is not the one' ssl-linear --protocol knn --dataset one.json run/model.json
+refuses 65 't10k-labels-idx1-ubyte: the labels file is not the one' ssl-data check one.json
+mkdir unlabelled; cp $fashion/t*images* $fashion/train-labels* unlabelled
+refuses 66 "no file of labels beside the images of 'test'" ssl-data fashion-mnist unlabelled
+# Features that are damaged are computed again.
+knn="ssl-linear --protocol knn -o probe run/model.json"
+$knn >first 2>/dev/null; rows() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["rows"])' "$1"; }
+printf x | dd of=probe/$(ls probe | grep 'test.*safetensors') bs=1 seek=3000000 conv=notrunc 2>/dev/null
+$knn >again 2>err; grep -q 'is damaged' err && [ "$(rows first)" = "$(rows again)" ] && pass || fail "damaged features are taken"
+$knn >again 2>err; grep -q 'features of test taken from an earlier run' err && [ "$(rows first)" = "$(rows again)" ] && pass || fail "features that were computed again are not kept"
+# Options that would do nothing, entries given twice.
+refuses 64 '--linear-lr: has no effect without --protocol' ssl-linear --protocol knn --linear-lr 1 run/model.json
+refuses 64 '--knn-k: has no effect without --protocol' ssl-linear --protocol linear --knn-k 5 run/model.json
+refuses 64 "'knn' is given twice" ssl-linear --protocol knn,knn run/model.json
+refuses 64 '--max-bad: has no effect without --on-bad' ssl-pretrain simclr --profile small --max-bad 0.5 -o run data.json
 rm run/weights.safetensors
 refuses 66 'weights.safetensors' ssl-linear --protocol knn run/model.json
 finish

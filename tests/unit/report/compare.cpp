@@ -103,6 +103,13 @@ TEST_CASE("runs pair within a manifest, else by seed") {
   CHECK(difference(a, inside).samples == std::vector<double>{1, 3});
 }
 
+TEST_CASE("one run that is given twice is no pair more") {
+  const Cell a{{{0, "1", 10, {}}, {1, "1", 10, {}}}, ""}, b{{{0, "1", 9, {}}, {1, "1", 9, {}}}, ""};
+  const Difference d = difference(a, b);
+  CHECK(d.mean == 1);
+  CHECK_FALSE(d.standard_error);
+}
+
 TEST_CASE("a cell's summary is over draws of one run, or over runs; equal runs count once") {
   const Summary draws = summarise({{{0, "1", 75, {74, 76}}}, ""});
   CHECK(draws.over == "draws");
