@@ -73,7 +73,7 @@ class Classes {
   std::map<std::string, std::int64_t> numbers_;
 };
 
-void read_shards(std::vector<SplitShards*> parts, const WebMembers& members) {
+void read_shards(const std::vector<SplitShards*>& parts, const WebMembers& members) {
   std::vector<std::pair<const fs::path*, WebShard*>> jobs;
   for (SplitShards* part : parts) {
     part->shards.resize(part->paths.size());

@@ -47,7 +47,7 @@ struct Problems {
       Tensor logits = torch::mm(part, flat).view({count, problems, classes}).add_(bias);
       const Tensor log_p = torch::log_softmax(logits, 2);
       objective -= (log_p.gather(2, target).squeeze(2) * share).sum(0);
-      const Tensor residual = log_p.exp_();
+      const Tensor& residual = log_p.exp_();
       residual.scatter_add_(2, target, torch::full({count, problems, 1}, -1.0, x.options()));
       residual.mul_(share.unsqueeze(2));
       flat_gradient.addmm_(part.t(), residual.view({count, problems * classes}));

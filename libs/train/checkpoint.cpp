@@ -38,7 +38,7 @@ nlohmann::json verified(const fs::path& checkpoint) {
   auto facts = facts_of(checkpoint);
   if (!facts.is_object()) core::fail(core::Exit::bad_data, "{}: {} is missing or damaged", checkpoint.string(), file_name);
   const fs::path file = checkpoint / "state.safetensors";
-  if (core::digest_of_file(file) != facts.at("state"))
+  if (core::digest_of_file(file) != facts.at("state").get<std::string>())
     core::fail(core::Exit::bad_data, "{}: its digest differs from the one written with it", file.string());
   return facts;
 }

@@ -19,7 +19,7 @@ std::vector<ParameterGroup> Modifier::parameter_groups(const OptimizerOptions& o
   const std::string prefix = "host.";
   std::vector<ParameterGroup> groups = host_->parameter_groups(options);
   for (auto& group : groups)
-    for (auto& [name, parameter] : group.parameters) name = prefix + name;
+    for (auto& [name, parameter] : group.parameters) name.insert(0, prefix);
   for (auto& group : default_groups(*this, options.exclude_1d)) {
     std::erase_if(group.parameters, [&](const auto& item) { return item.first.starts_with(prefix); });
     if (!group.parameters.empty()) groups.push_back(std::move(group));

@@ -75,7 +75,8 @@ RunFolder::RunFolder(fs::path path, const nlohmann::json& identity, const std::v
   const int error = ::flock(lock_.file, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
   if (error != 0 && error != EWOULDBLOCK)
     core::fail(core::Exit::io, "{}: the file system gives no lock: {}", lock.string(), std::strerror(error));
-  if (error != 0) core::fail(core::Exit::cannot_create, "{}: another run is at work in this folder ({})", path_.string(), core::read_text(lock));
+  if (error != 0)
+    core::fail(core::Exit::cannot_create, "{}: another run is at work in this folder ({})", path_.string(), core::read_text(lock));
   char host[256] = "unknown host";
   ::gethostname(host, sizeof host - 1);
   const std::string owner = fmt::format("process {} on {}", ::getpid(), host);
