@@ -4,6 +4,7 @@
 
 #include <malloc.h>
 #include <unistd.h>
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -30,7 +31,7 @@ void start_again_spinning_briefly(int, char** argv, char** environment) {
     if (count == most || names(environment[count], "OMP_WAIT_POLICY") || names(environment[count], "GOMP_SPINCOUNT")) return;
   static char* with_count[most + 2];
   static char spinning[] = "GOMP_SPINCOUNT=1000";
-  std::memcpy(with_count, environment, count * sizeof(char*));
+  std::copy(environment, environment + count, with_count);
   with_count[count] = spinning;
   ::execve("/proc/self/exe", argv, with_count);  // comes back only when it failed: then the program goes on as it is
 }
