@@ -4,7 +4,7 @@
 #include "core/files.h"
 #include "core/registry.h"
 #include "data/source_video.h"
-#include "manifest/payload.h"
+#include "data/subset.h"
 
 #include <nlohmann/json.hpp>
 
@@ -65,10 +65,7 @@ std::shared_ptr<const Source> part_of(std::shared_ptr<const Source> whole, std::
 std::shared_ptr<const Source> open_split(const manifest::Split& split) {
   const auto& registry = core::Registry<SourceFormat>::instance();
   std::shared_ptr<const Source> source = registry.find(split.format, "source format").open(split);
-  if (split.subset) {
-    const auto list = manifest::checked_payload(*split.subset, "list of a split's samples", "the data set's manifest");
-    source = part_of(source, read_subset(list, source->size()));
-  }
+  if (split.subset) source = part_of(source, listed_samples(*split.subset, source->size()));
   if (source->size() != split.count) {
     fail(Exit::bad_data, "{}: holds {} samples, but its manifest says {}: describe it again with ssl-data", split.root.string(),
          source->size(), split.count);

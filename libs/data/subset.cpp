@@ -18,14 +18,17 @@ namespace fs = std::filesystem;
 using core::Exit;
 using core::fail;
 
+std::vector<std::int64_t> listed_samples(const manifest::File& list, std::int64_t size) {
+  return read_subset(manifest::checked_payload(list, "list of a split's samples", "the data set's manifest"), size);
+}
+
 manifest::Split write_subset(const manifest::Split& whole, const std::vector<std::int64_t>& samples, const fs::path& manifest,
                              const std::string& name, bool force) {
   constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
   if (samples.empty()) fail(Exit::bad_data, "split '{}' would have no samples", name);
   std::vector<std::int64_t> numbers = samples;
   if (whole.subset) {
-    const std::vector<std::int64_t> outer =
-        read_subset(manifest::checked_payload(*whole.subset, "list of a split's samples", "the data set's manifest"), any);
+    const std::vector<std::int64_t> outer = listed_samples(*whole.subset, any);
     for (std::int64_t& number : numbers) number = outer.at(static_cast<std::size_t>(number));
   }
   const fs::path file = core::safe_entry(fmt::format("{}.{}.index.json", manifest.stem().string(), name), manifest);

@@ -10,6 +10,10 @@
 
 namespace selfsight::data {
 
+/// The samples that a split's list names, of a source of `size`. Errors: no_input; bad_data for a list that is not the manifest's, or that
+/// read_subset refuses.
+std::vector<std::int64_t> listed_samples(const manifest::File& list, std::int64_t size);
+
 /// The split made of `samples` (numbers in `whole`, which may itself be a subset). Their numbers in the source are written
 /// to "<stem of manifest>.<name>.index.json" beside `manifest`. Errors: cannot_create, without `force` also where that file holds
 /// something else.

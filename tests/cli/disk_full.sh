@@ -4,6 +4,11 @@ ssl-data fashion-mnist -o data.json >/dev/null 2>&1
 mkdir disk
 mount -t tmpfs -o size=12m tmpfs disk 2>/dev/null || skip "no right to mount a small tmpfs"
 trap 'umount -l "$work/disk"; rm -rf "$work"' EXIT
+# No room for any: said before the first step.
+head -c 11800K /dev/zero > disk/fill
+refuses 74 'a checkpoint needs [0-9]+ MiB and only 0 MiB are free$' tiny_run simclr data.json disk/none
+[ -z "$(grep '"type":"step"' disk/none/metrics.jsonl 2>/dev/null)" ] && pass || fail "steps were made that cannot be kept"
+rm -r disk/fill disk/none
 # Room for the first checkpoint, not for many.
 tiny_run simclr data.json disk/run --checkpoint-steps 2 --keep 50 >out 2>err
 status=$?

@@ -175,6 +175,19 @@ TEST_CASE("the page can be about another arm, and names of arms are checked") {
   test::error_of(core::Exit::usage, [&] { make_page(material, options); });
 }
 
+TEST_CASE("an image that cannot be read is a grey field, and the page stands") {
+  test::Folder folder;
+  const Material material = material_of(make_metrics(folder.path()), folder.path());
+  ReportOptions options;
+  options.queries = {0};
+  options.map_points = 0;
+  const std::string whole = make_page(material, options);
+  core::write_atomically(folder / "data" / "dark" / "000.png", std::string_view("no picture"));
+  const std::string html = make_page(material, options);
+  CHECK(has(html, "id=\"neighbours\""));
+  CHECK(html != whole);
+}
+
 TEST_CASE("what is not given is said in one line, and the rest stands") {
   test::Folder folder;
   Json json = make_metrics(folder.path());
