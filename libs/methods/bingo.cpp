@@ -29,7 +29,7 @@ void Bingo::build(const train::Setup& setup) {
 
   auto backbone = nn::make_backbone(setup.backbone);
   const nn::MlpOptions head{.dims = {backbone->feature_dim(), hidden_, dim}};
-  student_ = register_module("student", std::make_shared<nn::Encoder<nn::Mlp>>(std::move(backbone), std::make_shared<nn::Mlp>(head)));
+  student_ = register_module("student", nn::make_encoder(std::move(backbone), head));
   teacher_ = register_module("teacher", teacher);
   build_bags(setup, *student_, dim, {1.0});
   if (!mates_file_.empty()) mates_->set(data::read_mates(mates_file_, setup.split, setup.samples));

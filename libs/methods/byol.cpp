@@ -18,19 +18,17 @@ std::vector<data::ViewSpec> Byol::views(std::int64_t image) const { return train
 void Byol::build(const train::Setup& setup) {
   // As released: hidden layers with a bias before their normalisation, output layers without.
   const auto mlp = [&](std::int64_t in) {
-    return std::make_shared<nn::Mlp>(
-        nn::MlpOptions{.dims = {in, options_.hidden, options_.dim}, .batch_norm = true, .bias = false, .bias_before_norm = true});
+    return nn::MlpOptions{.dims = {in, options_.hidden, options_.dim}, .batch_norm = true, .bias = false, .bias_before_norm = true};
   };
   const auto make = [&] {
     auto backbone = nn::make_backbone(setup.backbone);
-    const auto head = mlp(backbone->feature_dim());
-    return std::make_shared<nn::Encoder<nn::Mlp>>(std::move(backbone), head);
+    const nn::MlpOptions projector = mlp(backbone->feature_dim());
+    return nn::make_encoder(std::move(backbone), projector);
   };
   online_ = register_module("online", make());
   target_ = register_module("target", make());
-  nn::copy_state(*target_, *online_);
-  nn::freeze(*target_);
-  predictor_ = register_module("predictor", mlp(options_.dim));
+  nn::start_following(*target_, *online_);
+  predictor_ = register_module("predictor", std::make_shared<nn::Mlp>(mlp(options_.dim)));
 }
 
 train::Outcome Byol::step(const train::Views& views, const train::Progress&) {

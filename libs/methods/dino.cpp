@@ -40,8 +40,7 @@ void Dino::build(const train::Setup& setup) {
   };
   student_ = register_module("student", make(setup.backbone.drop_path));
   teacher_ = register_module("teacher", make(0.0));
-  nn::copy_state(*teacher_, *student_);
-  nn::freeze(*teacher_);
+  nn::start_following(*teacher_, *student_);
   centre_ = register_buffer("centre", torch::zeros({1, options_.outputs}));
 }
 

@@ -64,8 +64,7 @@ void Hsa::build(const train::Setup& setup) {
   if (options_.stages == std::vector<std::string>{"none"}) options_.stages.clear();
   query_ = register_module("query", std::make_shared<StagedEncoder>(setup.backbone, options_));
   key_ = register_module("key", std::make_shared<StagedEncoder>(setup.backbone, options_));
-  nn::copy_state(*key_, *query_);
-  nn::freeze(*key_);
+  nn::start_following(*key_, *query_);
   std::vector<double> weights(1 + options_.stages.size(), options_.stage_weight);
   weights[0] = 1;
   build_bags(setup, *this, options_.dim, std::move(weights));

@@ -63,8 +63,7 @@ void Interclr::build(const train::Setup& setup) {
   if (inter_.separate_heads) {
     query_head_ = register_module("query_head", std::make_shared<nn::Mlp>(query_->head->options()));
     key_head_ = register_module("key_head", std::make_shared<nn::Mlp>(query_->head->options()));
-    nn::copy_state(*key_head_, *query_head_);
-    nn::freeze(*key_head_);
+    nn::start_following(*key_head_, *query_head_);
   }
   nn::ClusterBankOptions bank{.samples = images, .dim = options_.dim, .clusters = clusters_, .rate = inter_.rate};
   bank.smallest = inter_.smallest;

@@ -1,5 +1,6 @@
 #include "methods/mae.h"
 
+#include "nn/losses.h"
 #include "nn/to_device.h"
 
 #include <cmath>
@@ -85,7 +86,7 @@ train::Outcome Mae::step(const train::Views& views, const train::Progress&) {
   const Masking masking = random_masking(nn::to_device(noise, x.device()), options_.mask_ratio);
   const torch::Tensor visible = tokens.gather(1, masking.keep.unsqueeze(-1).expand({-1, -1, tokens.size(2)}));
   const torch::Tensor encoded = encoder_->encode(visible);
-  const torch::Tensor prediction = decoder_->forward(encoded, masking.restore).to(torch::kFloat32);
+  const torch::Tensor prediction = nn::widened(decoder_->forward(encoded, masking.restore));
   train::Outcome out;
   out.loss = mae_loss(prediction, mae_target(x, encoder_->options().patch, options_.normalise_target), masking.mask);
   out.embedding = encoded.slice(1, 1).mean(1);

@@ -34,12 +34,11 @@ void Moco::build(const train::Setup& setup) {
     const std::int64_t features = backbone->feature_dim();
     nn::MlpOptions head{.dims = {features, features, options_.dim}};
     if (options_.head == "linear") head.dims = {features, options_.dim};
-    return std::make_shared<nn::Encoder<nn::Mlp>>(std::move(backbone), std::make_shared<nn::Mlp>(head));
+    return nn::make_encoder(std::move(backbone), head);
   };
   query_ = register_module("query", make());
   key_ = register_module("key", make());
-  nn::copy_state(*key_, *query_);
-  nn::freeze(*key_);
+  nn::start_following(*key_, *query_);
   if (options_.shuffle_groups > 1) nn::keep_norms_local(*this);
   queue_ = register_module("queue", std::make_shared<nn::Queue>(options_.queue, options_.dim));
 }

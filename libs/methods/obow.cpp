@@ -1,5 +1,6 @@
 #include "methods/obow.h"
 
+#include "nn/batch_norm.h"
 #include "nn/ema.h"
 #include "nn/losses.h"
 
@@ -66,8 +67,7 @@ std::vector<data::ViewSpec> Obow::views(std::int64_t image) const {
 void Obow::build(const train::Setup& setup) {
   student_ = register_module("student", nn::make_backbone(setup.backbone));
   teacher_ = register_module("teacher", nn::make_backbone(setup.backbone));
-  nn::copy_state(*teacher_, *student_);
-  nn::freeze(*teacher_);
+  nn::start_following(*teacher_, *student_);
 
   const auto& names = options_.levels;
   if (names.empty() || std::set(names.begin(), names.end()).size() != names.size())
@@ -93,6 +93,7 @@ void Obow::build(const train::Setup& setup) {
       const std::int64_t hidden = options_.hidden > 0 ? options_.hidden : 2 * features;
       level.generator = register_module(
           "generator_" + name, std::make_shared<nn::Mlp>(nn::MlpOptions{.dims = {map.size(1), hidden, features}, .batch_norm = true}));
+      nn::keep_norms_local(*level.generator);  // it sees the words, which are the same on all ranks
     } else {
       level.prediction =
           register_module("prediction_" + name, torch::nn::Linear(torch::nn::LinearOptions(features, options_.words).bias(false)));
@@ -148,9 +149,7 @@ train::Outcome Obow::step(const train::Views& views, const train::Progress&) {
 // the step before, with the rate of the step to come, is the same (at the very first step the two are equal), and leaves a checkpoint in a
 // state that needs nothing more.
 void Obow::after_update(const train::Progress& progress) {
-  train::Progress next = progress;
-  ++next.step;
-  nn::ema_update(*teacher_, *student_, train::cosine(options_.momentum, 1.0, next.share()));
+  nn::ema_update(*teacher_, *student_, train::cosine(options_.momentum, 1.0, progress.next_share()));
   for (auto& level : levels_) level.vocabulary->commit();
 }
 

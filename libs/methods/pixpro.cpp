@@ -100,8 +100,7 @@ void Pixpro::build(const train::Setup& setup) {
   const auto make = [&] { return std::make_shared<PixproNetwork>(nn::make_backbone(setup.backbone), options_); };
   online_ = register_module("online", make());
   target_ = register_module("target", make());
-  nn::copy_state(*target_, *online_);
-  nn::freeze(*target_);
+  nn::start_following(*target_, *online_);
   if (options_.propagation && options_.loss == "consistency")
     propagation_ = register_module("propagation", std::make_shared<PixelPropagation>(options_.dim, options_.value_layers, options_.gamma));
   if (options_.instance_weight > 0) predictor_ = register_module("predictor", mlp({options_.dim, options_.hidden, options_.dim}));
@@ -145,8 +144,7 @@ train::Outcome Pixpro::step(const train::Views& views, const train::Progress&) {
 
 void Pixpro::after_update(const train::Progress& progress) {
   // The release moves the target at the beginning of step k by m(k): that is now, with the k of the next step.
-  const double share = static_cast<double>(progress.step + 1) / static_cast<double>(progress.total_steps);
-  nn::ema_update(*target_, *online_, train::cosine(options_.momentum, 1.0, share));
+  nn::ema_update(*target_, *online_, train::cosine(options_.momentum, 1.0, progress.next_share()));
 }
 
 namespace {

@@ -19,8 +19,8 @@ std::vector<data::ViewSpec> Simclr::views(std::int64_t image) const { return tra
 
 void Simclr::build(const train::Setup& setup) {
   auto backbone = nn::make_backbone(setup.backbone);
-  const auto projector = std::make_shared<nn::Mlp>(head(backbone->feature_dim()));
-  encoder_ = register_module("encoder", std::make_shared<nn::Encoder<nn::Mlp>>(std::move(backbone), projector));
+  const nn::MlpOptions projector = head(backbone->feature_dim());
+  encoder_ = register_module("encoder", nn::make_encoder(std::move(backbone), projector));
 }
 
 // The released head normalises its output layer too, with a gain and no bias.

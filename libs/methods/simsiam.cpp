@@ -22,7 +22,7 @@ void Simsiam::build(const train::Setup& setup) {
                            .batch_norm = true,
                            .last_batch_norm = true,
                            .last_affine = false};
-  encoder_ = register_module("encoder", std::make_shared<nn::Encoder<nn::Mlp>>(std::move(backbone), std::make_shared<nn::Mlp>(projector)));
+  encoder_ = register_module("encoder", nn::make_encoder(std::move(backbone), projector));
   predictor_ = register_module("predictor", std::make_shared<nn::Mlp>(nn::MlpOptions{
                                                 .dims = {options_.dim, options_.bottleneck, options_.dim}, .batch_norm = true}));
 }

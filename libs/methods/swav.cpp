@@ -30,7 +30,7 @@ std::vector<data::ViewSpec> Swav::views(std::int64_t image) const { return train
 void Swav::build(const train::Setup& setup) {
   auto backbone = nn::make_backbone(setup.backbone);
   nn::MlpOptions head{.dims = {backbone->feature_dim(), options_.hidden, options_.dim}, .batch_norm = true, .bias_before_norm = true};
-  encoder_ = register_module("encoder", std::make_shared<nn::Encoder<nn::Mlp>>(std::move(backbone), std::make_shared<nn::Mlp>(head)));
+  encoder_ = register_module("encoder", nn::make_encoder(std::move(backbone), head));
   prototypes_ = register_module("prototypes", std::make_shared<nn::Prototypes>(options_.dim, options_.prototypes));
   if (options_.queue > 0)
     for (std::size_t crop = 0; crop < globals; ++crop)

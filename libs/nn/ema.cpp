@@ -29,6 +29,11 @@ void copy_state(torch::nn::Module& to, const torch::nn::Module& from) {
   copy(to.named_buffers(), from.named_buffers());
 }
 
+void start_following(torch::nn::Module& target, const torch::nn::Module& online) {
+  copy_state(target, online);
+  freeze(target);
+}
+
 void ema_update(torch::nn::Module& target, const torch::nn::Module& online, double momentum) {
   const torch::NoGradGuard no_grad;
   const Items to = target.named_parameters(), from = online.named_parameters();

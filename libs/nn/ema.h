@@ -13,6 +13,9 @@ void copy_state(torch::nn::Module& to, const torch::nn::Module& from);
 /// Error: internal when the structures differ.
 void ema_update(torch::nn::Module& target, const torch::nn::Module& online, double momentum);
 
+/// The start of a network that follows `online`: its state, and no gradients. Errors: those of copy_state.
+void start_following(torch::nn::Module& target, const torch::nn::Module& online);
+
 /// requires_grad off for every parameter; the optimizer then leaves them out.
 void freeze(torch::nn::Module& module);
 

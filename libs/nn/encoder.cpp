@@ -4,6 +4,10 @@
 
 namespace selfsight::nn {
 
+std::shared_ptr<Encoder<Mlp>> make_encoder(std::shared_ptr<Backbone> backbone, const MlpOptions& head) {
+  return std::make_shared<Encoder<Mlp>>(std::move(backbone), std::make_shared<Mlp>(head));
+}
+
 void check_groups(std::int64_t groups, std::int64_t batch, const dist::Ranks& ranks, const std::string& option) {
   if (batch % groups != 0 || batch / groups < 2)
     core::fail(core::Exit::usage, "{} {}: must divide the batch of {} into groups of at least 2", option, groups, batch);

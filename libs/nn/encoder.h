@@ -3,6 +3,7 @@
 
 #include "dist/ranks.h"
 #include "nn/backbone.h"
+#include "nn/heads.h"
 #include "nn/to_device.h"
 
 #include <string>
@@ -22,6 +23,9 @@ class Encoder : public torch::nn::Module {
   std::shared_ptr<Backbone> backbone;
   std::shared_ptr<Head> head;
 };
+
+/// `head` on top of what `backbone` pools.
+std::shared_ptr<Encoder<Mlp>> make_encoder(std::shared_ptr<Backbone> backbone, const MlpOptions& head);
 
 /// A whole batch goes through in `groups` parts that batch statistics stay within, as on so many GPUs (MoCo); of several ranks each has its
 /// share of them, and a single group is of all. `option` is what the user calls them. Error: usage for a batch or ranks that do not divide

@@ -15,7 +15,12 @@ struct Progress {
   /// Epochs done, with the fraction of the current one.
   [[nodiscard]] double epochs() const { return static_cast<double>(step) / static_cast<double>(steps_per_epoch); }
   /// 0 at the first step, 1 after the last.
-  [[nodiscard]] double share() const { return static_cast<double>(step) / static_cast<double>(total_steps); }
+  [[nodiscard]] double share() const { return share_of(step); }
+  /// The same at the next step.
+  [[nodiscard]] double next_share() const { return share_of(step + 1); }
+
+ private:
+  [[nodiscard]] double share_of(std::int64_t at) const { return static_cast<double>(at) / static_cast<double>(total_steps); }
 };
 
 /// Half a cosine from `from` (share 0) to `to` (share 1).

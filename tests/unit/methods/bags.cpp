@@ -23,31 +23,6 @@ std::vector<torch::Tensor> four_views(std::int64_t seed = 0) {
   return {Built::images(seed + 1), Built::images(seed + 2), Built::images(seed + 3), Built::images(seed + 4)};
 }
 
-/// A model manifest of a backbone and a projector as they are, for tests on colour images.
-std::string write_teacher(const Folder& folder, const nn::Backbone& backbone, const nn::Mlp& head) {
-  manifest::Model model;
-  model.method = "moco";
-  model.architecture = nn::to_json(backbone.options());
-  model.weights = {folder / "weights.safetensors", nn::save_tensors(folder / "weights.safetensors", nn::named_state(backbone)), {}};
-  model.input = {16, 16, 3};
-  const auto normalisation = train::usual_normalisation(3);
-  model.mean = normalisation.mean;
-  model.stddev = normalisation.stddev;
-  model.feature_dim = backbone.feature_dim();
-  const auto file = folder / "head.safetensors";
-  model.heads["projector"] = {{"architecture", nn::to_json(head.options())},
-                              {"weights", {{"path", file.string()}, {"digest", nn::save_tensors(file, nn::named_state(head))}}}};
-  core::write_atomically(folder / "model.json", manifest::to_json(model, folder.path()).dump());
-  return (folder / "model.json").string();
-}
-
-/// The same with random weights.
-std::string write_teacher(const Folder& folder) {
-  torch::manual_seed(11);
-  const auto backbone = nn::make_backbone({.name = "resnet10", .stem = "stride2", .width = 0.125});
-  return write_teacher(folder, *backbone, nn::Mlp({.dims = {backbone->feature_dim(), 32, 16}}));
-}
-
 double loss_of(Built& built, const std::vector<torch::Tensor>& views) {
   torch::manual_seed(5);  // the same CutMix
   return built.step(views).loss.item<double>();
@@ -57,7 +32,7 @@ double loss_of(Built& built, const std::vector<torch::Tensor>& views) {
 
 TEST_CASE("bingo: the teacher never changes; gradients reach the student alone; the queue takes the anchors' keys") {
   const Folder folder;
-  Built built("bingo", with(tiny, {{"teacher", write_teacher(folder)}}));
+  Built built("bingo", with(tiny, {{"teacher", test::write_teacher(folder.path())}}));
   std::map<std::string, torch::Tensor> before;
   for (const auto& [name, tensor] : nn::named_state(*built.method)) before[name] = tensor.clone();
   const auto views = four_views();
@@ -78,7 +53,7 @@ TEST_CASE("bingo: the teacher never changes; gradients reach the student alone; 
 
 TEST_CASE("bingo and hsa: the mate's key counts for the anchor from epoch 11 on, for the mixture always") {
   const Folder folder;
-  const auto teacher = write_teacher(folder);
+  const auto teacher = test::write_teacher(folder.path());
   for (const std::string name : {"bingo", "hsa"})
     for (const double alpha : {0.0, 2.0})
       for (const std::int64_t epoch : {10, 11}) {
@@ -143,12 +118,12 @@ TEST_CASE("bingo: another teacher under the same name is another run; the same o
   const auto run_with = [](const fs::path& teacher) {
     return test::make_run("bingo", test::scratch() / "unused", {{"teacher", teacher.string()}});
   };
-  const auto first = run_with(write_teacher(folder));
+  const auto first = run_with(test::write_teacher(folder.path()));
   CHECK(first.inputs.at(0).at("kind") == "teacher");
-  CHECK(run_with(write_teacher(elsewhere)).identity.at("teacher").at("digest") == first.identity.at("teacher").at("digest"));
+  CHECK(run_with(test::write_teacher(elsewhere.path())).identity.at("teacher").at("digest") == first.identity.at("teacher").at("digest"));
   torch::manual_seed(12);
   const auto backbone = nn::make_backbone({.name = "resnet10", .stem = "stride2", .width = 0.125});
-  const auto other = run_with(write_teacher(folder, *backbone, nn::Mlp({.dims = {backbone->feature_dim(), 32, 16}})));
+  const auto other = run_with(test::write_teacher(folder.path(), *backbone, nn::Mlp({.dims = {backbone->feature_dim(), 32, 16}})));
   CHECK(other.identity.at("teacher").at("digest") != first.identity.at("teacher").at("digest"));
 }
 
@@ -163,7 +138,7 @@ TEST_CASE("hsa with a frozen teacher in the key encoder's place and no stages is
   }
   // The teacher's manifest is written from HSA's key encoder, and the student's weights are its query encoder's.
   const auto key = std::dynamic_pointer_cast<methods::StagedEncoder>(hsa.method->named_modules()["key"]);
-  const auto teacher = write_teacher(folder, *key->backbone, *key->head);
+  const auto teacher = test::write_teacher(folder.path(), *key->backbone, *key->head);
   const std::int64_t features = key->backbone->feature_dim();
   Built bingo("bingo", with(tiny, {{"teacher", teacher}, {"hidden", features}}));
   auto target = nn::named_state(*bingo.method);
@@ -210,7 +185,7 @@ TEST_CASE("hsa: the key encoder moves once a step, and mates are found at epochs
 
 TEST_CASE("bags: what does not fit is said before the first step") {
   const Folder folder;
-  const auto teacher = write_teacher(folder);
+  const auto teacher = test::write_teacher(folder.path());
   const auto message = [](const std::string& name, const nlohmann::json& values) -> std::string {
     try {
       Built(name, values);

@@ -23,19 +23,6 @@ nlohmann::json with(const nlohmann::json& more = nlohmann::json::object()) {
   return options;
 }
 
-/// Fills the bank of 80 images by the hook, from random features in place of the embedded set.
-void start(Built& built, std::int64_t seed = 7) {
-  train::EpochContext context;
-  context.progress = built.progress;
-  context.embed_all = [&](nn::Backbone& network, const std::string& layer, const std::string&) {
-    CHECK(layer == "pooled");
-    torch::manual_seed(static_cast<std::uint64_t>(seed));
-    return train::Embedded{torch::randn({80, network.feature_dim()}), torch::arange(80) % 10, torch::arange(80)};
-  };
-  context.timed = [](const std::string&, const std::function<void()>& work) { work(); };
-  built.method->before_epoch(context);
-}
-
 train::Outcome step(Built& built, std::int64_t seed = 1) {
   train::Views views;
   views.x = {Built::images(seed), Built::images(seed + 1)};
@@ -57,7 +44,7 @@ torch::Tensor row(const std::vector<double>& values) { return torch::tensor(valu
 
 TEST_CASE("interclr: without its second branch it is MoCo v2, loss and gradients to the last bit") {
   Built plain("moco", moco), inter("interclr", with({{"inter-weight", 0.0}, {"intra-weight", 1.0}}));
-  start(inter);
+  inter.before_epoch();
   for (int i = 0; i < 2; ++i) {
     const auto a = step(plain, 1 + 2 * i), b = step(inter, 1 + 2 * i);
     CHECK(a.loss.item<double>() == b.loss.item<double>());
@@ -169,7 +156,7 @@ TEST_CASE("interclr: gradients reach the query encoder from each branch; bank, q
       CAPTURE(inter);
       CAPTURE(separate);
       Built built("interclr", with({{"intra-weight", intra}, {"inter-weight", inter}, {"separate-heads", separate}}));
-      start(built);
+      built.before_epoch();
       step(built).loss.backward();
       for (const auto& item : built.method->named_parameters()) {
         CAPTURE(item.key());
@@ -186,8 +173,8 @@ TEST_CASE("interclr: gradients reach the query encoder from each branch; bank, q
 
 TEST_CASE("interclr: heads of its own do not change the branch within images") {
   Built shared("interclr", with()), own("interclr", with({{"separate-heads", true}}));
-  start(shared);
-  start(own);
+  shared.before_epoch();
+  own.before_epoch();
   const auto a = step(shared), b = step(own);
   CHECK(a.scalars.at("intra_loss").item<double>() == doctest::Approx(b.scalars.at("intra_loss").item<double>()).epsilon(1e-5));
   CHECK(a.scalars.at("inter_loss").item<double>() != doctest::Approx(b.scalars.at("inter_loss").item<double>()).epsilon(1e-5));
@@ -200,7 +187,7 @@ TEST_CASE("interclr: heads of its own do not change the branch within images") {
 
 TEST_CASE("interclr: the bank gets the keys of the batch's images after the update, or none at all") {
   Built built("interclr", with({{"centroid-every", 1}}));
-  start(built);
+  built.before_epoch();
   const torch::Tensor before = built.state("bank.features").clone();
   CHECK(torch::allclose(before.norm(2, 1), torch::ones({80}), 0, 1e-5));
   const auto out = step(built);
@@ -220,21 +207,21 @@ TEST_CASE("interclr: the bank gets the keys of the batch's images after the upda
 
 TEST_CASE("interclr: labels by epoch are those of k-means, and no step changes them") {
   Built built("interclr", with({{"pseudo-labels", "epoch"}}));
-  start(built);
+  built.before_epoch();
   const torch::Tensor first = built.state("bank.labels").clone(), features = built.state("bank.features").clone();
   step(built);
   built.method->after_update(built.progress);
   CHECK(torch::equal(built.state("bank.labels"), first));
   CHECK_FALSE(torch::equal(built.state("bank.features"), features));
   const torch::Tensor kept = built.state("bank.features").clone();
-  start(built, /*seed=*/8);
+  built.before_epoch(/*seed=*/8);
   CHECK_FALSE(torch::equal(built.state("bank.labels"), first));
   CHECK(torch::equal(built.state("bank.features"), kept));
   // Online labels start once.
   Built online("interclr", with());
-  start(online);
+  online.before_epoch();
   const torch::Tensor started = online.state("bank.labels").clone();
-  start(online, 8);
+  online.before_epoch(8);
   CHECK(torch::equal(online.state("bank.labels"), started));
 }
 
@@ -254,7 +241,7 @@ TEST_CASE("interclr: what does not fit the data is refused before the first step
 TEST_CASE("interclr: counts left to it follow the number of images") {
   Built built("interclr",
               with({{"clusters", 0}, {"cluster-min", 20}, {"negative-pool", 0}, {"negatives", 0}}));  // 80 images: 2 clusters, 1 of 8
-  start(built);
+  built.before_epoch();
   CHECK(built.state("bank.centroids").size(0) == 2);
   const auto out = step(built);
   CHECK(out.uniform_loss == doctest::Approx(0.75 * std::log(25.0) + 0.25 * std::log1p(std::exp(-2.5))));

@@ -22,6 +22,13 @@ inline std::vector<std::string> methods() {
   return names;
 }
 
+/// Every registered modifier, likewise.
+inline std::vector<std::string> modifiers() {
+  auto names = train::ModifierRegistry::instance().names();
+  std::erase_if(names, [](const std::string& name) { return train::ModifierRegistry::instance().find(name, "modifier").paper == "none"; });
+  return names;
+}
+
 /// A method, alone or inside a modifier.
 struct Subject {
   std::string method;
@@ -33,8 +40,7 @@ struct Subject {
 inline std::vector<Subject> subjects() {
   std::vector<Subject> out;
   for (const auto& method : methods()) out.push_back({method, {}});
-  for (const auto& modifier : train::ModifierRegistry::instance().names())
-    if (train::ModifierRegistry::instance().find(modifier, "modifier").paper != "none") out.push_back({"simclr", {modifier}});
+  for (const auto& modifier : modifiers()) out.push_back({"simclr", {modifier}});
   return out;
 }
 
@@ -116,6 +122,31 @@ inline const fs::path& teacher() {
   return file;
 }
 
+/// A model manifest of a backbone and a projector as they are, for colour images.
+inline std::string write_teacher(const fs::path& folder, const nn::Backbone& backbone, const nn::Mlp& head) {
+  manifest::Model model;
+  model.method = "moco";
+  model.architecture = nn::to_json(backbone.options());
+  model.weights = {folder / "weights.safetensors", nn::save_tensors(folder / "weights.safetensors", nn::named_state(backbone)), {}};
+  model.input = {16, 16, 3};
+  const auto normalisation = train::usual_normalisation(3);
+  model.mean = normalisation.mean;
+  model.stddev = normalisation.stddev;
+  model.feature_dim = backbone.feature_dim();
+  const auto file = folder / "head.safetensors";
+  model.heads["projector"] = {{"architecture", nn::to_json(head.options())},
+                              {"weights", {{"path", file.string()}, {"digest", nn::save_tensors(file, nn::named_state(head))}}}};
+  core::write_atomically(folder / "model.json", manifest::to_json(model, folder).dump());
+  return (folder / "model.json").string();
+}
+
+/// The same with random weights.
+inline std::string write_teacher(const fs::path& folder) {
+  torch::manual_seed(11);
+  const auto backbone = nn::make_backbone({.name = "resnet10", .stem = "stride2", .width = 0.125});
+  return write_teacher(folder, *backbone, nn::Mlp({.dims = {backbone->feature_dim(), 32, 16}}));
+}
+
 /// A built method on random colour images, without a data set.
 struct Built {
   std::shared_ptr<train::Method> method;
@@ -137,6 +168,14 @@ struct Built {
     setup.backbone.name = "resnet10";
     setup.backbone.stem = "stride2";
     setup.backbone.width = 0.125;
+    setup.backbone.image = 32;  // which mae and dae are made for
+    if (name == "mae") {
+      setup.backbone.name = "vit-tiny";
+      setup.backbone.patch = 8;
+      setup.backbone.depth = 1;
+      setup.backbone.dim = 24;
+      setup.backbone.heads = 2;
+    }
     setup.batch = batch;
     setup.samples = 80;
     setup.normalisation = train::usual_normalisation(3);
@@ -148,6 +187,24 @@ struct Built {
     method->build(setup);
     dist::join_all(*method, ranks);
     method->train();
+  }
+  /// Weights and statistics; what counts stays in whole numbers.
+  void to_float64() {
+    for (auto& [name, tensor] : nn::named_state(*method))
+      if (tensor.is_floating_point()) tensor.set_data(tensor.to(torch::kFloat64));
+  }
+  /// The hook, with random features in place of those of 80 images.
+  void before_epoch(std::int64_t seed = 7) {
+    train::EpochContext context;
+    context.progress = progress;
+    context.embed_all = [&](nn::Backbone& network, const std::string& layer, const std::string&) {
+      CHECK(layer == "pooled");
+      torch::manual_seed(static_cast<std::uint64_t>(seed));
+      const torch::Tensor features = torch::randn({80, network.feature_dim()}).to(network.parameters().front().scalar_type());
+      return train::Embedded{features, torch::arange(80) % 10, torch::arange(80)};
+    };
+    context.timed = [](const std::string&, const std::function<void()>& work) { work(); };
+    method->before_epoch(context);
   }
   train::Outcome step(const std::vector<torch::Tensor>& x) {
     train::Views views;
