@@ -95,6 +95,9 @@ std::vector<Given> take_apart(Options& options, const std::vector<std::string>& 
   }
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::ArgumentMismatch& error) {
+    const std::string text = error.what();
+    fail(Exit::usage, "{}: a value is missing", text.substr(0, text.find(':')));
   } catch (const CLI::ParseError& error) {
     fail(Exit::usage, "{}", error.what());
   }

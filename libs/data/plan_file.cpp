@@ -13,7 +13,7 @@ namespace {
 /// The plan at `path`, after the checks that batches and mates share.
 manifest::Plan open_plan(const std::string& path, const manifest::Split& split, std::int64_t samples, bool of_mates) {
   auto plan = manifest::read<manifest::Plan>(path);
-  if ((plan.rule == "neighbours") != of_mates)
+  if (plan.of_mates() != of_mates)
     core::fail(core::Exit::bad_data, "{}: a plan of {}, where one of {} is needed", plan.origin, of_mates ? "batches" : "mates",
                of_mates ? "mates" : "batches");
   if (plan.dataset.is_object()) {

@@ -70,6 +70,14 @@ Document read_document(const std::string& path) {
   Document out;
   const bool piped = path == "-";
   out.origin = piped ? "<stdin>" : path;
+  if (!piped && core::is_folder(path)) {
+    std::vector<std::string> near;
+    for (const auto& entry : fs::directory_iterator(path))
+      if (entry.path().extension() == ".json" && entry.path().filename() != "config.json") near.push_back(entry.path().string());
+    std::sort(near.begin(), near.end());
+    core::fail(core::Exit::no_input, "{}: is a folder, where the file of a manifest is expected{}", path,
+               near.empty() ? "" : fmt::format("; did you mean {}?", fmt::join(near, " or ")));
+  }
   const std::string text = piped ? core::read_stdin() : core::read_text(path);
   if (text.find_first_not_of(" \t\r\n") == std::string::npos) {
     if (piped) core::fail(core::Exit::bad_data, "nothing arrived on stdin: did the command before it fail?");

@@ -102,7 +102,8 @@ struct Features : Envelope {
 /// Tables over the samples of one split, made before a run: in which batches they come, or which others stand in for each.
 struct Plan : Envelope {
   static constexpr const char* kind = "plan";
-  std::string rule;  ///< "clusters", "labels", "random", "single-cluster": of batches; "neighbours": of mates
+  std::string rule;  ///< "clusters", "labels", "random", "single-cluster": of batches; "neighbours", "same-cluster": of mates
+  [[nodiscard]] bool of_mates() const { return rule == "neighbours" || rule == "same-cluster"; }
   std::string split;
   std::int64_t count = 0;
   std::int64_t batch = 0;       ///< samples a batch; 0 for mates

@@ -8,7 +8,8 @@ namespace selfsight::methods {
 void Bingo::describe(core::Options& o) {
   o.group("BINGO");
   o.add("teacher", &teacher_file_, "T: model manifest of the teacher, with its projector").metavar("MODEL.json").reads_manifest();
-  o.add("mates", &mates_file_, "plan manifest with the bags (ssl-plan mates); without it they are found with the teacher's features")
+  o.add("mates", &mates_file_,
+        "plan manifest with the bags (ssl-plan mates, also of k-means); without it they are the nearest by the teacher's features")
       .metavar("PLAN.json")
       .reads_manifest();
   o.add("hidden", &hidden_, "hidden width of the student's projector; its output is as wide as the teacher's").range(1, 1 << 16);

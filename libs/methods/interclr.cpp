@@ -89,7 +89,8 @@ void Interclr::before_epoch(const train::EpochContext& context) {
   const torch::Tensor features = torch::cat(parts);
   torch::Tensor labels;
   context.timed("clustering the images", [&] {
-    labels = nn::kmeans(features, clusters_, inter_.kmeans_iterations, seed_ + static_cast<std::uint64_t>(context.progress.epoch())).labels;
+    const std::uint64_t seed = seed_ + static_cast<std::uint64_t>(context.progress.epoch());
+    labels = nn::kmeans(features, clusters_, inter_.kmeans_iterations, seed, ranks()).labels;
   });
   if (!first) {
     bank_->relabel(labels);

@@ -18,15 +18,23 @@ void BackboneOptions::describe(core::Options& o) {
       .choices({"imagenet", "cifar", "stride2"});
   o.add("width", &width, "convolutional networks: multiplier of all channel counts").range(0.01, 16);
   o.add("zero-init-residual", &zero_init_residual, "ResNet: residual branches start at 0");
-  o.add("patch", &patch, "ViT: side of a patch in pixels").range(1, 1024);
-  o.add("depth", &depth, "ViT: number of blocks; 0: as the name says").range(0, 1000);
-  o.add("vit-dim", &dim, "ViT: width of the tokens; 0: as the name says").range(0, 1 << 16);
-  o.add("vit-heads", &heads, "ViT: attention heads; 0: as the name says").range(0, 1024);
-  o.add("drop-path", &drop_path, "ViT: rate of dropped residual branches in the last block, rising from 0 in the first").range(0, 0.99);
-  o.add("positions", &positions, "ViT: position embeddings").choices({"learned", "sincos"});
-  o.add("position-offset", &position_offset, "ViT: 0.1 interpolates positions as DINO's released code does").range(0, 1);
-  o.add("class-token", &class_token, "ViT: with a class token");
-  o.add("pool", &pool, "ViT: what stands for the image, the class token or the mean of the patch tokens").choices({"token", "mean"});
+  std::vector<std::string> vits = BackboneRegistry::instance().names();
+  std::erase_if(vits, [](const std::string& arch) { return !arch.starts_with("vit"); });
+  o.add("patch", &patch, "ViT: side of a patch in pixels").range(1, 1024).only_with("arch", vits);
+  o.add("depth", &depth, "ViT: number of blocks; 0: as the name says").range(0, 1000).only_with("arch", vits);
+  o.add("vit-dim", &dim, "ViT: width of the tokens; 0: as the name says").range(0, 1 << 16).only_with("arch", vits);
+  o.add("vit-heads", &heads, "ViT: attention heads; 0: as the name says").range(0, 1024).only_with("arch", vits);
+  o.add("drop-path", &drop_path, "ViT: rate of dropped residual branches in the last block, rising from 0 in the first")
+      .range(0, 0.99)
+      .only_with("arch", vits);
+  o.add("positions", &positions, "ViT: position embeddings").choices({"learned", "sincos"}).only_with("arch", vits);
+  o.add("position-offset", &position_offset, "ViT: 0.1 interpolates positions as DINO's released code does")
+      .range(0, 1)
+      .only_with("arch", vits);
+  o.add("class-token", &class_token, "ViT: with a class token").only_with("arch", vits);
+  o.add("pool", &pool, "ViT: what stands for the image, the class token or the mean of the patch tokens")
+      .choices({"token", "mean"})
+      .only_with("arch", vits);
 }
 
 namespace {

@@ -21,32 +21,32 @@ struct Assignment {
   std::vector<double> distance;  ///< squared, to that centroid
 };
 
-/// Calls take(i, c, d) for every row i of x: c is the nearest of the centroids (the lower index of two equally near), d the squared
-/// distance, both those of float64 arithmetic. From several threads.
-template <class Take>
-void for_each_nearest(const torch::Tensor& x, const torch::Tensor& centroids, const Take& take) {
-  const int threads = at::get_num_threads();
-  const metrics::ExactDistance exact(rows_of(x), rows_of(centroids), metrics::Distance::euclidean, threads);
-  metrics::for_each_row(exact, {.threads = threads}, [&](const metrics::DistanceRow& row) {
-    const std::int64_t best = row.nearest(1).front();
-    take(row.query, best, row.exact(best));
-  });
+template <class T>
+std::vector<T> values_of(const torch::Tensor& x) {
+  return {x.const_data_ptr<T>(), x.const_data_ptr<T>() + x.numel()};
 }
 
-Assignment assign(const torch::Tensor& x, const torch::Tensor& centroids) {
-  const auto count = static_cast<std::size_t>(x.size(0));
-  Assignment out{std::vector<std::int64_t>(count), std::vector<double>(count)};
-  for_each_nearest(x, centroids, [&](std::int64_t i, std::int64_t c, double distance) {
-    out.label[static_cast<std::size_t>(i)] = c;
-    out.distance[static_cast<std::size_t>(i)] = distance;
+/// For every row of x the nearest of the centroids (the lower index of two equally near) and its squared distance, both those of float64
+/// arithmetic. Each rank looks at its part of the rows.
+Assignment assign(const torch::Tensor& x, const torch::Tensor& centroids, const dist::Ranks& ranks) {
+  const auto [begin, end] = ranks.own_part(x.size(0));
+  const torch::Tensor own = x.slice(0, begin, end);
+  const torch::Tensor label = torch::empty({own.size(0)}, torch::kInt64), distance = torch::empty({own.size(0)}, torch::kFloat64);
+  auto* labels = label.mutable_data_ptr<std::int64_t>();
+  auto* distances = distance.mutable_data_ptr<double>();
+  const int threads = at::get_num_threads();
+  const metrics::ExactDistance exact(rows_of(own), rows_of(centroids), metrics::Distance::euclidean, threads);
+  metrics::for_each_row(exact, {.threads = threads}, [&](const metrics::DistanceRow& row) {
+    labels[row.query] = row.nearest(1).front();
+    distances[row.query] = row.exact(labels[row.query]);
   });
-  return out;
+  return {values_of<std::int64_t>(ranks.gather_parts(label)), values_of<double>(ranks.gather_parts(distance))};
 }
 
 /// k-means++: each further seed is drawn with a probability in proportion to its squared distance from the nearest one so far. Distances to
 /// all rows are brought up to date for several seeds at once; in between, a row is proposed by its old distance and taken with the
 /// probability new / old, which makes the same distribution.
-torch::Tensor seeds(const torch::Tensor& x, std::int64_t clusters, core::Rng& rng) {
+torch::Tensor seeds(const torch::Tensor& x, std::int64_t clusters, core::Rng& rng, const dist::Ranks& ranks) {
   constexpr std::size_t most_at_once = 64;
   std::vector<std::int64_t> order(static_cast<std::size_t>(x.size(0)));
   std::iota(order.begin(), order.end(), 0);
@@ -60,10 +60,8 @@ torch::Tensor seeds(const torch::Tensor& x, std::int64_t clusters, core::Rng& rn
   while (static_cast<std::int64_t>(chosen.size()) < clusters) {
     const torch::Tensor latest =
         pool.index_select(0, torch::tensor(std::vector(chosen.begin() + static_cast<std::ptrdiff_t>(looked_at), chosen.end())));
-    for_each_nearest(pool, latest, [&](std::int64_t i, std::int64_t, double distance) {
-      double& d = nearest[static_cast<std::size_t>(i)];
-      d = std::min(d, distance);
-    });
+    const Assignment to_latest = assign(pool, latest, ranks);
+    for (std::size_t i = 0; i < nearest.size(); ++i) nearest[i] = std::min(nearest[i], to_latest.distance[i]);
     looked_at = chosen.size();
     std::inclusive_scan(nearest.begin(), nearest.end(), until.begin());
     if (until.back() <= 0) {  // fewer different rows than clusters: any row not taken yet
@@ -127,7 +125,8 @@ torch::Tensor means(const torch::Tensor& x, const std::vector<std::int64_t>& lab
 
 }  // namespace
 
-KMeansResult kmeans(const torch::Tensor& input, std::int64_t clusters, std::int64_t iterations, std::uint64_t seed) {
+KMeansResult kmeans(const torch::Tensor& input, std::int64_t clusters, std::int64_t iterations, std::uint64_t seed,
+                    const dist::Ranks& ranks) {
   const torch::NoGradGuard no_grad;
   const torch::Tensor x = plain(input);
   if (clusters < 1) core::fail(core::Exit::usage, "k-means needs at least one cluster, not {}", clusters);
@@ -137,10 +136,10 @@ KMeansResult kmeans(const torch::Tensor& input, std::int64_t clusters, std::int6
     core::fail(core::Exit::bad_data, "k-means: features of row {} are not finite, or above 1e15", row);
   core::Rng rng(seed, core::Stream::init);
   KMeansResult result;
-  result.centroids = seeds(x, clusters, rng);
+  result.centroids = seeds(x, clusters, rng, ranks);
   std::vector<std::int64_t> before;
   for (std::int64_t round = 0;; ++round) {
-    Assignment assignment = assign(x, result.centroids);
+    Assignment assignment = assign(x, result.centroids, ranks);
     result.inertia.push_back(std::accumulate(assignment.distance.begin(), assignment.distance.end(), 0.0));
     result.labels = torch::tensor(assignment.label);
     if (round == iterations || assignment.label == before) return result;
@@ -151,7 +150,7 @@ KMeansResult kmeans(const torch::Tensor& input, std::int64_t clusters, std::int6
 }
 
 torch::Tensor assign_clusters(const torch::Tensor& x, const torch::Tensor& centroids) {
-  return torch::tensor(assign(plain(x), plain(centroids)).label);
+  return torch::tensor(assign(plain(x), plain(centroids), {}).label);
 }
 
 }  // namespace selfsight::nn

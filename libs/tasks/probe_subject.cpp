@@ -11,6 +11,7 @@
 #include "nn/state.h"
 #include "tasks/embed_shards.h"
 
+#include <algorithm>
 #include <mutex>
 #include <numeric>
 #include <optional>
@@ -230,20 +231,24 @@ OpenSplit open_split(const manifest::Dataset& dataset, const std::string& name, 
   return out;
 }
 
-train::Embedded embed_split(const Subject& subject, const OpenSplit& split, const EmbedRun& run) {
+std::vector<train::Embedded> embed_split(const Subject& subject, const OpenSplit& split, const EmbedRun& run,
+                                         const std::vector<std::string>& layers) {
   train::EmbedOptions options;
   options.batch = run.batch;
   options.workers = run.workers;
   options.fill = run.fill;
-  options.layer = subject.layer == "pixels" ? "pooled" : subject.layer;
   options.progress = true;
   options.title = subject.name + ": features of " + split.name;
-  subject.network.backbone->to(run.device);
-  train::Embedded out =
-      train::embed(*subject.network.backbone, subject.network.normalisation, subject.network.size, split.source, {}, run.device, options);
-  if (!split.kept.empty()) out.index = torch::tensor(split.kept, torch::kInt64).index_select(0, out.index);
-  const torch::Tensor wrong = torch::isfinite(out.features).all(1).logical_not_().nonzero();
-  if (wrong.size(0) > 0) {
+  std::vector<std::string> known = layers;
+  std::replace(known.begin(), known.end(), std::string("pixels"), std::string("pooled"));
+  nn::Backbone& network = *subject.network.backbone;
+  network.to(run.device);
+  auto out =
+      train::embed_layers(network, subject.network.normalisation, subject.network.size, split.source, {}, run.device, known, options);
+  for (auto& embedded : out) {
+    if (!split.kept.empty()) embedded.index = torch::tensor(split.kept, torch::kInt64).index_select(0, embedded.index);
+    const torch::Tensor wrong = torch::isfinite(embedded.features).all(1).logical_not_().nonzero();
+    if (wrong.size(0) == 0) continue;
     const std::int64_t row = wrong[0].item<std::int64_t>();
     core::fail(core::Exit::bad_data, "{}: the features of {} (and {} more) are not finite: the weights are damaged or training diverged",
                subject.name, split.source->name(row), wrong.size(0) - 1);
@@ -251,13 +256,31 @@ train::Embedded embed_split(const Subject& subject, const OpenSplit& split, cons
   return out;
 }
 
-train::Embedded features_of(const Subject& subject, const OpenSplit& split, const EmbedRun& run, const fs::path& file, bool reuse) {
-  const std::string key = features_key(subject.identity, split);
-  if (auto stored = reuse ? stored_features(file, key) : std::nullopt) {
+train::Embedded embed_split(const Subject& subject, const OpenSplit& split, const EmbedRun& run) {
+  return embed_split(subject, split, run, {subject.layer}).front();
+}
+
+FeatureStore::FeatureStore(fs::path folder, std::vector<std::string> layers, const EmbedRun& run, bool reuse)
+    : folder_(std::move(folder)), layers_(std::move(layers)), run_(run), reuse_(reuse) {}
+
+fs::path FeatureStore::file_of(const std::string& subject, const OpenSplit& split, const std::string& layer) const {
+  return folder_ / fmt::format("features-{}-{}-{}.safetensors", subject, split.name, layer);
+}
+fs::path FeatureStore::file_of(const Subject& subject, const OpenSplit& split) const { return file_of(subject.name, split, subject.layer); }
+
+train::Embedded FeatureStore::take(const Subject& subject, const OpenSplit& split) {
+  const fs::path file = file_of(subject, split);
+  if (auto computed = waiting_.extract(file)) return std::move(computed.mapped());
+  if (auto stored = reuse_ ? stored_features(file, features_key(subject.identity, split)) : std::nullopt) {
     core::log_info("{}: features of {} taken from an earlier run ({})", subject.name, split.name, file.string());
     return std::move(*stored);
   }
-  return embed_split(subject, split, run);
+  std::vector<std::string> layers = {subject.layer};
+  for (auto next = std::find(layers_.begin(), layers_.end(), subject.layer); next != layers_.end(); ++next)
+    if (*next != subject.layer && !(reuse_ && fs::exists(file_of(subject.name, split, *next)))) layers.push_back(*next);
+  auto computed = embed_split(subject, split, run_, layers);
+  for (std::size_t i = 1; i < layers.size(); ++i) waiting_[file_of(subject.name, split, layers[i])] = std::move(computed[i]);
+  return std::move(computed.front());
 }
 
 std::string store_features(const Subject& subject, const OpenSplit& split, const train::Embedded& embedded, const fs::path& file) {

@@ -79,11 +79,30 @@ struct EmbedRun {
 };
 /// Features of an opened split. Error: bad_data when one is not finite, usage for a layer that the network does not have.
 train::Embedded embed_split(const Subject& subject, const OpenSplit& split, const EmbedRun& run);
+/// The same of several layers of the subject's network by one pass, in their order.
+std::vector<train::Embedded> embed_split(const Subject& subject, const OpenSplit& split, const EmbedRun& run,
+                                         const std::vector<std::string>& layers);
 
-/// Features from `file` when an earlier run of the same network on the same images left them there (and `reuse`), else computed. Only
-/// weights and images whose digests the manifests give are recognised again.
-train::Embedded features_of(const Subject& subject, const OpenSplit& split, const EmbedRun& run, const std::filesystem::path& file,
-                            bool reuse);
+/// Where the features of subjects come from that are one layer each: from the folder, when an earlier run of the same network on the same
+/// images left them there (only weights and images whose digests the manifests give are recognised again), else from one pass through the
+/// network for all layers that are still to be asked for. Those wait in memory.
+class FeatureStore {
+ public:
+  /// `layers`: in the order in which a network's are asked for.
+  FeatureStore(std::filesystem::path folder, std::vector<std::string> layers, const EmbedRun& run, bool reuse);
+  [[nodiscard]] std::filesystem::path file_of(const Subject& subject, const OpenSplit& split) const;
+  /// To be asked for once.
+  train::Embedded take(const Subject& subject, const OpenSplit& split);
+
+ private:
+  [[nodiscard]] std::filesystem::path file_of(const std::string& subject, const OpenSplit& split, const std::string& layer) const;
+
+  std::filesystem::path folder_;
+  std::vector<std::string> layers_;
+  EmbedRun run_;
+  bool reuse_;
+  std::map<std::filesystem::path, train::Embedded> waiting_;  ///< by the file that they would be kept in
+};
 
 /// Digest of what features depend on beside the images; "" when the weights' digest is not known.
 std::string model_identity(const manifest::Model& model, const std::string& layer);

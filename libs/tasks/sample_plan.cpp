@@ -6,6 +6,7 @@
 #include "data/plan.h"
 #include "manifest/payload.h"
 #include "nn/kmeans.h"
+#include "nn/losses.h"
 #include "nn/state.h"
 #include "train/mates.h"
 
@@ -78,7 +79,13 @@ void BatchesOptions::describe(core::Options& o) {
   o.add("seed", &seed, "of k-means and of all that is shuffled");
 }
 
-void MatesOptions::describe(core::Options& o) { o.add("per-sample", &per_sample, "M, mates of each sample").range(1, 10000); }
+void MatesOptions::describe(core::Options& o) {
+  o.add("by", &by, "the nearest others, or others of the same cluster of k-means, drawn at random").choices({"neighbours", "clusters"});
+  o.add("per-sample", &per_sample, "M, mates of each sample").range(1, 10000);
+  o.add("clusters", &clusters, "k of k-means; 0: one for 10 M samples").range(0, 1 << 24).only_with("by", {"clusters"});
+  o.add("iterations", &iterations, "most rounds of k-means").range(1, 100000).only_with("by", {"clusters"});
+  o.add("seed", &seed, "of k-means and of the draws").only_with("by", {"clusters"});
+}
 
 double same_label_share(const std::vector<std::int64_t>& order, const std::vector<std::int64_t>& labels, std::int64_t batch) {
   double same = 0, all = 0;
@@ -143,12 +150,23 @@ manifest::Plan plan_batches(const manifest::Features& features, const BatchesOpt
 
 manifest::Plan plan_mates(const manifest::Features& features, const MatesOptions& options, const manifest::fs::path& payload) {
   const Table table = read_features(features);
-  train::Mates mates(table.features.size(0), options.per_sample);
-  mates.find(table.features);
+  const std::int64_t count = table.features.size(0);
+  train::Mates mates(count, options.per_sample);
+  nlohmann::json facts = {{"per_sample", options.per_sample}};
+  if (options.by == "neighbours") {
+    mates.find(table.features);
+  } else {
+    const std::int64_t clusters = options.clusters > 0 ? options.clusters : std::max<std::int64_t>(1, count / (10 * options.per_sample));
+    if (clusters > count) core::fail(core::Exit::usage, "--clusters {}: the split has only {} samples", clusters, count);
+    const auto labels = nn::kmeans(nn::unit_rows(table.features), clusters, options.iterations, options.seed).labels;
+    mates.of_label(labels, table.features, options.seed);
+    facts["clusters"] = clusters;
+    facts["smallest_cluster"] = labels.bincount({}, clusters).min().item<std::int64_t>();
+  }
   auto plan = write_plan(features, payload, {{"mates", mates.table()}});
-  plan.rule = "neighbours";
-  plan.count = table.features.size(0);
-  plan.facts = {{"per_sample", options.per_sample}};
+  plan.rule = options.by == "neighbours" ? "neighbours" : "same-cluster";
+  plan.count = count;
+  plan.facts = std::move(facts);
   if (const double purity = mates.purity(torch::tensor(table.labels)); !std::isnan(purity)) plan.facts["same_label_mates"] = purity;
   return plan;
 }

@@ -21,7 +21,11 @@ struct BatchesOptions {
 };
 
 struct MatesOptions {
-  std::int64_t per_sample = 5;  ///< M
+  std::string by = "neighbours";  ///< or "clusters": others of the same one
+  std::int64_t per_sample = 5;    ///< M
+  std::int64_t clusters = 0;      ///< k of k-means; 0: so many that one has ten times M samples
+  std::int64_t iterations = 100;
+  std::uint64_t seed = 0;
   void describe(core::Options& options);
 };
 
@@ -30,7 +34,8 @@ struct MatesOptions {
 /// bad_data for features that leave samples out, and for labels that are needed but absent.
 manifest::Plan plan_batches(const manifest::Features& features, const BatchesOptions& options, const manifest::fs::path& payload);
 
-/// The nearest others of each sample by cosine, nearest first. Errors: likewise.
+/// M others for each sample: the nearest by cosine, nearest first, or any of its cluster of k-means on features of unit length (the nearest
+/// where it is alone in it). Errors: likewise.
 manifest::Plan plan_mates(const manifest::Features& features, const MatesOptions& options, const manifest::fs::path& payload);
 
 /// Share of all pairs inside the batches whose two samples have one label.

@@ -55,10 +55,25 @@ torch::Tensor as_vector(const torch::Tensor& tap, bool class_token) {
 
 }  // namespace
 
+std::vector<torch::Tensor> forward_layers(nn::Backbone& backbone, const torch::Tensor& x, const std::vector<std::string>& layers) {
+  nn::Taps taps(layers.begin(), layers.end());
+  taps.erase("pooled");
+  taps.erase("map");
+  const nn::Features features = backbone.forward(x, taps);
+  std::vector<torch::Tensor> out;
+  for (const auto& layer : layers) {
+    if (layer == "pooled")
+      out.push_back(features.pooled);
+    else if (layer == "map")
+      out.push_back(features.map.mean({2, 3}));
+    else
+      out.push_back(as_vector(features.taps.at(layer), backbone.options().class_token));
+  }
+  return out;
+}
+
 torch::Tensor forward_layer(nn::Backbone& backbone, const torch::Tensor& x, const std::string& layer) {
-  if (layer == "pooled") return backbone.forward(x).pooled;
-  if (layer == "map") return backbone.forward(x).map.mean({2, 3});
-  return as_vector(backbone.forward(x, {layer}).taps.at(layer), backbone.options().class_token);
+  return forward_layers(backbone, x, {layer}).front();
 }
 
 namespace {
@@ -76,6 +91,12 @@ data::ViewBatch filled(data::ViewBatch view, std::int64_t count) {
 Embedded embed(nn::Backbone& backbone, const Normalisation& normalisation, std::int64_t size,
                const std::shared_ptr<const data::Source>& source, const std::vector<std::int64_t>& indices, const torch::Device& device,
                const EmbedOptions& options) {
+  return embed_layers(backbone, normalisation, size, source, indices, device, {options.layer}, options).front();
+}
+
+std::vector<Embedded> embed_layers(nn::Backbone& backbone, const Normalisation& normalisation, std::int64_t size,
+                                   const std::shared_ptr<const data::Source>& source, const std::vector<std::int64_t>& indices,
+                                   const torch::Device& device, const std::vector<std::string>& layers, const EmbedOptions& options) {
   const torch::NoGradGuard no_grad;
   const bool was_training = backbone.is_training();
   backbone.eval();
@@ -103,9 +124,8 @@ Embedded embed(nn::Backbone& backbone, const Normalisation& normalisation, std::
   data::Loader loader({source}, {{data::eval_recipe(size), false}}, 0, loading);
   loader.start(std::move(plan), 0);
 
-  Embedded out;
-  out.labels = torch::empty({count}, torch::kInt64);
-  out.index = torch::empty({count}, torch::kInt64);
+  std::vector<torch::Tensor> features(layers.size());
+  torch::Tensor labels = torch::empty({count}, torch::kInt64), index = torch::empty({count}, torch::kInt64);
   std::optional<core::Progress> progress;
   if (options.progress && options.ranks.first()) progress.emplace(options.title, count, "images");
   std::int64_t done = 0;
@@ -113,17 +133,24 @@ Embedded embed(nn::Backbone& backbone, const Normalisation& normalisation, std::
     const data::ViewBatch& view = batch->views[0];
     const bool fill = options.fill && view.count < options.batch;
     const torch::Tensor x = to_tensor(fill ? filled(view, options.batch) : view, normalisation, device);
-    const torch::Tensor rows = forward_layer(backbone, x, options.layer).narrow(0, 0, batch->size()).to(torch::kCPU, torch::kFloat32);
-    if (!out.features.defined()) out.features = torch::empty({count, rows.size(1)});
-    out.features.narrow(0, done, rows.size(0)).copy_(rows);
-    out.labels.narrow(0, done, rows.size(0)).copy_(torch::tensor(batch->labels));
-    out.index.narrow(0, done, rows.size(0)).copy_(torch::tensor(batch->samples));
+    const auto of_layers = forward_layers(backbone, x, layers);
+    for (std::size_t layer = 0; layer < layers.size(); ++layer) {
+      const torch::Tensor rows = of_layers[layer].narrow(0, 0, batch->size()).to(torch::kCPU, torch::kFloat32);
+      if (!features[layer].defined()) features[layer] = torch::empty({count, rows.size(1)});
+      features[layer].narrow(0, done, rows.size(0)).copy_(rows);
+    }
+    labels.narrow(0, done, batch->size()).copy_(torch::tensor(batch->labels));
+    index.narrow(0, done, batch->size()).copy_(torch::tensor(batch->samples));
     done += batch->size();
     if (progress) progress->advance(batch->size());
   }
   backbone.train(was_training);
-  if (shared && !options.ranks.alone())
-    for (torch::Tensor* part : {&out.features, &out.labels, &out.index}) *part = options.ranks.gather_parts(*part);
+  if (shared && !options.ranks.alone()) {
+    for (auto& part : features) part = options.ranks.gather_parts(part);
+    for (torch::Tensor* part : {&labels, &index}) *part = options.ranks.gather_parts(*part);
+  }
+  std::vector<Embedded> out;
+  for (const auto& of_layer : features) out.push_back({of_layer, labels, index});
   return out;
 }
 

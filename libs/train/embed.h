@@ -34,6 +34,8 @@ std::shared_ptr<nn::Encoder<nn::Mlp>> load_encoder(const manifest::Model& model,
 /// block: maps are average-pooled, tokens give the class token, or their mean without one. The mode of the backbone is the caller's. Error:
 /// usage for a layer that it does not have.
 torch::Tensor forward_layer(nn::Backbone& backbone, const torch::Tensor& x, const std::string& layer);
+/// The same of several layers by one pass, in their order.
+std::vector<torch::Tensor> forward_layers(nn::Backbone& backbone, const torch::Tensor& x, const std::vector<std::string>& layers);
 
 struct EmbedOptions {
   std::int64_t batch = 256;
@@ -61,5 +63,9 @@ struct Embedded {
 Embedded embed(nn::Backbone& backbone, const Normalisation& normalisation, std::int64_t size,
                const std::shared_ptr<const data::Source>& source, const std::vector<std::int64_t>& indices, const torch::Device& device,
                const EmbedOptions& options);
+/// The same of several layers by one pass, in their order, whatever options.layer says; the features of all are in memory together.
+std::vector<Embedded> embed_layers(nn::Backbone& backbone, const Normalisation& normalisation, std::int64_t size,
+                                   const std::shared_ptr<const data::Source>& source, const std::vector<std::int64_t>& indices,
+                                   const torch::Device& device, const std::vector<std::string>& layers, const EmbedOptions& options);
 
 }  // namespace selfsight::train

@@ -1,24 +1,50 @@
 #include "train/mates.h"
 
 #include "core/error.h"
+#include "core/rng.h"
 #include "nn/neighbours.h"
 
 #include <algorithm>
+#include <map>
+#include <vector>
 
 namespace selfsight::train {
 
-torch::Tensor nearest_others(const torch::Tensor& features, std::int64_t k) {
+torch::Tensor nearest_others(const torch::Tensor& features, std::int64_t k, const dist::Ranks& ranks) {
   const std::int64_t count = features.size(0);
   if (k < 1 || k >= count) core::fail(core::Exit::usage, "cannot take {} mates from {} samples", k, count);
-  const torch::Tensor found = nn::nearest(features, features, k + 1).indices.to(torch::kCPU).contiguous();
-  torch::Tensor out = torch::empty({count, k}, torch::kInt64);
+  const auto [first, last] = ranks.own_part(count);
+  const torch::Tensor found = nn::nearest(features.slice(0, first, last), features, k + 1).indices.to(torch::kCPU).contiguous();
+  const torch::Tensor out = torch::empty({last - first, k}, torch::kInt64);
   const auto* from = found.const_data_ptr<std::int64_t>();
   auto* to = out.mutable_data_ptr<std::int64_t>();
-  for (std::int64_t row = 0; row < count; ++row) {
+  for (std::int64_t row = first; row < last; ++row, from += k + 1, to += k) {
     // With enough duplicates before it the row itself is not among its nearest: then the last of them is one too many.
-    const auto* begin = from + row * (k + 1);
-    std::int64_t* place = std::copy_if(begin, begin + k, to + row * k, [&](std::int64_t other) { return other != row; });
-    if (place != to + (row + 1) * k) *place = begin[k];
+    std::int64_t* place = std::copy_if(from, from + k, to, [&](std::int64_t other) { return other != row; });
+    if (place != to + k) *place = from[k];
+  }
+  return ranks.gather_parts(out);
+}
+
+torch::Tensor others_of_label(const torch::Tensor& labels, std::int64_t k, std::uint64_t seed) {
+  if (k < 1) core::fail(core::Exit::usage, "cannot take {} mates", k);
+  const torch::Tensor plain = labels.to(torch::kCPU, torch::kInt64).contiguous();
+  const auto* label = plain.const_data_ptr<std::int64_t>();
+  std::map<std::int64_t, std::vector<std::int64_t>> members;
+  for (std::int64_t row = 0; row < plain.size(0); ++row) members[label[row]].push_back(row);
+  core::Rng rng(seed, core::Stream::shuffle);
+  const torch::Tensor out = torch::empty({plain.size(0), k}, torch::kInt64);
+  auto* to = out.mutable_data_ptr<std::int64_t>();
+  for (std::int64_t row = 0; row < plain.size(0); ++row) {
+    std::vector<std::int64_t> others = members.at(label[row]);
+    others.erase(std::lower_bound(others.begin(), others.end(), row));
+    if (others.empty()) others.push_back(-1);
+    for (std::int64_t taken = 0; taken < k; ++taken) {
+      // The first steps of a shuffle, which begins anew when all have been taken.
+      const auto place = static_cast<std::size_t>(taken) % others.size();
+      std::swap(others[place], others[place + static_cast<std::size_t>(rng.below(others.size() - place))]);
+      *to++ = others[place];
+    }
   }
   return out;
 }
@@ -30,7 +56,13 @@ Mates::Mates(std::int64_t samples, std::int64_t per_sample) {
   table_ = register_buffer("table", torch::zeros({samples, per_sample}, torch::kInt64));
 }
 
-void Mates::find(const torch::Tensor& features) { table_.copy_(nearest_others(features, table_.size(1))); }
+void Mates::find(const torch::Tensor& features) { table_.copy_(nearest_others(features, table_.size(1), ranks_)); }
+
+void Mates::of_label(const torch::Tensor& labels, const torch::Tensor& features, std::uint64_t seed) {
+  torch::Tensor found = others_of_label(labels, table_.size(1), seed);
+  if (found.lt(0).any().item<bool>()) found = torch::where(found < 0, nearest_others(features, table_.size(1), ranks_), found);
+  table_.copy_(found);
+}
 
 void Mates::set(const data::MatesTable& table) {
   const auto rows = static_cast<std::int64_t>(table.mates.size()) / table.per_sample;

@@ -91,6 +91,10 @@ refuses 64 '--linear-lr: has no effect without --protocol' ssl-linear --protocol
 refuses 64 '--knn-k: has no effect without --protocol' ssl-linear --protocol linear --knn-k 5 run/model.json
 refuses 64 "'knn' is given twice" ssl-linear --protocol knn,knn run/model.json
 refuses 64 '--max-bad: has no effect without --on-bad' ssl-pretrain simclr --profile small --max-bad 0.5 -o run data.json
+refuses 64 '--patch: has no effect without --arch' ssl-pretrain simclr --profile small --arch resnet10 --patch 4 -o other data.json
+refuses 64 '--epochs: a value is missing' ssl-pretrain simclr --profile small -o other data.json --epochs
+# A folder for the manifest in it.
+refuses 66 'run: is a folder, .* did you mean run/model.json' ssl-linear --protocol knn run
 rm run/weights.safetensors
 refuses 66 'weights.safetensors' ssl-linear --protocol knn run/model.json
 finish

@@ -26,9 +26,13 @@ refuses 66 "missing.json" ssl-pretrain simclr --profile small --split part --bat
 ok "a teacher" sh -c "ssl-pretrain moco --profile small $tiny --split part --batch 32 --queue 64 -o teacher part.json"
 ok "its features" ssl-embed --split part --quiet -o features teacher/model.json
 ok "mates" ssl-plan mates --per-sample 3 --quiet -o mates.json features/features.json
+ok "mates of the same cluster" ssl-plan mates --by clusters --clusters 12 --per-sample 3 --quiet -o bags.json features/features.json
+refuses 64 "seed: has no effect without --by clusters" ssl-plan mates --seed 1 -o other.json features/features.json
 bingo="bingo --profile small $tiny --split part --batch 32 --queue 64 --teacher teacher/model.json"
 # shellcheck disable=SC2086
 ok "bingo with these mates" ssl-pretrain $bingo --mates mates.json -o bingo part.json
+# shellcheck disable=SC2086
+ok "bingo with mates of the same cluster" ssl-pretrain $bingo --mates bags.json -o bingo-bags part.json
 # shellcheck disable=SC2086
 refuses 65 "a plan of batches, where one of mates" ssl-pretrain $bingo --mates plan.json -o other part.json
 # shellcheck disable=SC2086

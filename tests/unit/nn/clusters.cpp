@@ -5,6 +5,7 @@
 #include "nn/neighbours.h"
 #include "nn/statistics.h"
 #include "unit/nn/formula.h"
+#include "unit/ranks.h"
 
 #include <doctest/doctest.h>
 
@@ -71,6 +72,22 @@ TEST_CASE("k-means: the same bits for any number of threads, other seeds otherwi
     CHECK(at::get_num_threads() == 4);
     at::set_num_threads(before);
     CHECK(!torch::equal(one.centroids, other.centroids));
+  }
+}
+
+TEST_CASE("k-means: the same bits for any number of ranks") {
+  torch::manual_seed(47);
+  const torch::Tensor x = torch::randn({701, 12});
+  const auto one = nn::kmeans(x, 25, 6, 5);
+  for (const int size : {2, 3}) {
+    const auto of_rank = [&](const dist::Ranks& ranks) {
+      const auto result = nn::kmeans(x, 25, 6, 5, ranks);
+      return torch::cat({result.labels.to(torch::kFloat64), result.centroids.flatten().to(torch::kFloat64),
+                         torch::tensor(result.inertia, torch::kFloat64)});
+    };
+    const torch::Tensor alone = of_rank({});
+    CHECK(torch::equal(alone.slice(0, 0, 701), one.labels.to(torch::kFloat64)));
+    for (const auto& found : test::of_ranks(size, of_rank)) CHECK(torch::equal(found, alone));
   }
 }
 

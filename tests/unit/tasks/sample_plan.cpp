@@ -92,6 +92,11 @@ TEST_CASE("mates of blobs are of their own blob") {
   CHECK(plan.facts.at("same_label_mates") == 1.0);
   core::write_atomically(folder / "mates.json", manifest::to_json(plan, folder.path()).dump());
   CHECK(data::read_mates((folder / "mates.json").string(), {}, 48).per_sample == 5);
+  const auto bags = tasks::plan_mates(blobs(folder, 8, 6), {.by = "clusters", .per_sample = 5, .clusters = 8}, folder / "bags.safetensors");
+  CHECK(bags.facts.at("same_label_mates") == 1.0);
+  CHECK(bags.facts.at("smallest_cluster") == 6);
+  core::write_atomically(folder / "bags.json", manifest::to_json(bags, folder.path()).dump());
+  CHECK(data::read_mates((folder / "bags.json").string(), {}, 48).per_sample == 5);
 }
 
 TEST_CASE("what cannot be planned says why") {

@@ -1,5 +1,6 @@
 // Tables of mates: planted clusters, duplicates, draws.
 #include "train/mates.h"
+#include "unit/ranks.h"
 #include "unit/support.h"
 
 #include <cmath>
@@ -17,6 +18,34 @@ TEST_CASE("mates come from the same planted cluster, and a sample is never its o
   CHECK(mates.purity(labels) == 1.0);
   CHECK(mates.table().ne(torch::arange(clusters * each).unsqueeze(1)).all().item<bool>());
   CHECK(std::isnan(mates.purity(torch::full({clusters * each}, -1, torch::kInt64))));
+}
+
+TEST_CASE("several ranks find the mates that one finds") {
+  torch::manual_seed(1);
+  const torch::Tensor features = torch::randn({37, 6}), whole = train::nearest_others(features, 4);
+  for (const int size : {2, 4})
+    for (const auto& table : test::of_ranks(size, [&](const dist::Ranks& ranks) { return train::nearest_others(features, 4, ranks); }))
+      CHECK(torch::equal(table, whole));
+}
+
+TEST_CASE("mates of a label: all of its others before one of them again, never the row itself") {
+  const torch::Tensor labels = torch::tensor({0, 1, 0, 0, 2, 0, 1, 0}), table = train::others_of_label(labels, 4, 1);
+  for (std::int64_t row = 0; row < labels.size(0); ++row) {
+    CAPTURE(row);
+    CHECK(table[row].ne(row).all().item<bool>());
+    if (row == 4) {
+      CHECK(table[row].eq(-1).all().item<bool>());
+      continue;
+    }
+    CHECK(labels.index_select(0, table[row]).eq(labels[row]).all().item<bool>());
+    CHECK(std::get<0>(torch::_unique(table[row])).numel() == (labels[row].item<std::int64_t>() == 0 ? 4 : 1));
+  }
+  CHECK(torch::equal(table, train::others_of_label(labels, 4, 1)));
+  CHECK_FALSE(torch::equal(table, train::others_of_label(labels, 4, 2)));
+  train::Mates mates(8, 2);
+  mates.of_label(labels, torch::arange(8.0).unsqueeze(1).add(1), 1);
+  CHECK(mates.table().ge(0).all().item<bool>());  // the lonely row has its nearest
+  CHECK_THROWS_AS(train::others_of_label(labels, 0, 1), core::Error);
 }
 
 TEST_CASE("a sample is left out by its number, with as many duplicates as you like") {
