@@ -72,9 +72,8 @@ Document read_document(const std::string& path) {
   out.origin = piped ? "<stdin>" : path;
   if (!piped && core::is_folder(path)) {
     std::vector<std::string> near;
-    for (const auto& entry : fs::directory_iterator(path))
-      if (entry.path().extension() == ".json" && entry.path().filename() != "config.json") near.push_back(entry.path().string());
-    std::sort(near.begin(), near.end());
+    for (const char* usual : {"model.json", "features.json", "metrics.json", "data.json", "plan.json"})
+      if (fs::exists(fs::path(path) / usual)) near.push_back((fs::path(path) / usual).string());
     core::fail(core::Exit::no_input, "{}: is a folder, where the file of a manifest is expected{}", path,
                near.empty() ? "" : fmt::format("; did you mean {}?", fmt::join(near, " or ")));
   }

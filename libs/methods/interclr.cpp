@@ -87,6 +87,7 @@ void Interclr::before_epoch(const train::EpochContext& context) {
     parts.push_back(nn::unit_rows(head.forward(part.to(classes_.device()))).to(torch::kCPU));
   head.train(training);
   const torch::Tensor features = torch::cat(parts);
+  ranks().broadcast_(features);  // they cluster together, and ranks of other processors have other last bits
   torch::Tensor labels;
   context.timed("clustering the images", [&] {
     const std::uint64_t seed = seed_ + static_cast<std::uint64_t>(context.progress.epoch());

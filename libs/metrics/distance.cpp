@@ -173,7 +173,8 @@ class DistanceBlocks {
                                     : std::max(tile_right, budget / 2 / std::max<std::int64_t>(dim_, 1) / tile_right * tile_right);
     // A gallery that is packed once costs nothing more for small blocks of queries; one that is packed again for each block wants few.
     const std::int64_t affordable = (budget - part * dim_) / (dim_ + stride) / left_rows * left_rows;
-    const std::int64_t rows = std::min(round_up(queries, left_rows), std::clamp(affordable, left_rows, whole ? 5 * tile_left : queries));
+    const std::int64_t rows =
+        std::min(round_up(queries, left_rows), std::clamp(affordable, left_rows, whole ? 5 * tile_left : std::max(queries, left_rows)));
     const std::int64_t padded_rows = round_up(rows, left_rows);
     Buffer left(padded_rows * dim_), right(part * dim_), out(padded_rows * stride);
     for (std::int64_t first = 0; first < queries; first += padded_rows) {

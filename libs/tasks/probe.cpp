@@ -378,14 +378,13 @@ manifest::Metrics probe(const manifest::Model& model, const manifest::Dataset& d
   }
 
   take_folder(folder, "ssl-linear");  // nothing is written before the input has proved good
-  FeatureStore store(folder, options.layers, task.run, options.reuse);
+  FeatureStore store(subjects, folder, task.run, options.reuse);
   for (const Subject& subject : subjects) {
     Results results(task, subject, metrics);
     results.name_classes(dataset.split(options.test_split).labels);
     if (task.does("linear") || task.does("knn") || task.does("few-labels")) {
       const auto train_features = store.take(subject, train), test_features = store.take(subject, test);
-      const bool fits = static_cast<std::uint64_t>(train_features.features.nbytes()) < core::free_space(folder) / 2;
-      if (!subject.identity.empty() && options.reuse && fits) store_features(subject, train, train_features, store.file_of(subject, train));
+      store.keep(subject, train, train_features);
       metrics.features.push_back(to_json(save_features(subject, test, test_features, dataset, store.file_of(subject, test)), folder));
 
       Material material{train_features.features, test_features.features.index_select(0, as_tensor(task.test_labelled)), {}, {}};

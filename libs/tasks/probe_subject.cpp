@@ -53,6 +53,18 @@ std::vector<std::span<const std::byte>> bytes_of(const train::Embedded& embedded
   return out;
 }
 
+/// Whether the features in `file` say that they are those of `key`.
+bool has_key(const fs::path& file, const std::string& key) {
+  if (key.empty() || !fs::exists(file)) return false;
+  try {
+    const auto metadata = manifest::Safetensors(file).metadata();
+    const auto it = metadata.find("key");
+    return it != metadata.end() && it->second == key && metadata.contains("content");
+  } catch (const core::Error&) {
+    return false;
+  }
+}
+
 /// The features in `file` if they are those of `key`, and whole.
 std::optional<train::Embedded> stored_features(const fs::path& file, const std::string& key) {
   if (key.empty() || !fs::exists(file)) return std::nullopt;
@@ -260,26 +272,45 @@ train::Embedded embed_split(const Subject& subject, const OpenSplit& split, cons
   return embed_split(subject, split, run, {subject.layer}).front();
 }
 
-FeatureStore::FeatureStore(fs::path folder, std::vector<std::string> layers, const EmbedRun& run, bool reuse)
-    : folder_(std::move(folder)), layers_(std::move(layers)), run_(run), reuse_(reuse) {}
+FeatureStore::FeatureStore(const std::vector<Subject>& subjects, fs::path folder, const EmbedRun& run, bool reuse)
+    : subjects_(subjects), folder_(std::move(folder)), run_(run), reuse_(reuse) {}
 
-fs::path FeatureStore::file_of(const std::string& subject, const OpenSplit& split, const std::string& layer) const {
-  return folder_ / fmt::format("features-{}-{}-{}.safetensors", subject, split.name, layer);
+fs::path FeatureStore::file_of(const Subject& subject, const OpenSplit& split) const {
+  return folder_ / fmt::format("features-{}-{}-{}.safetensors", subject.name, split.name, subject.layer);
 }
-fs::path FeatureStore::file_of(const Subject& subject, const OpenSplit& split) const { return file_of(subject.name, split, subject.layer); }
+
+bool FeatureStore::keep(const Subject& subject, const OpenSplit& split, const train::Embedded& embedded) const {
+  const bool fits = static_cast<std::uint64_t>(embedded.features.nbytes()) < core::free_space(folder_) / 2;
+  if (!reuse_ || !fits || features_key(subject.identity, split).empty()) return false;
+  store_features(subject, split, embedded, file_of(subject, split));
+  return true;
+}
 
 train::Embedded FeatureStore::take(const Subject& subject, const OpenSplit& split) {
   const fs::path file = file_of(subject, split);
   if (auto computed = waiting_.extract(file)) return std::move(computed.mapped());
   if (auto stored = reuse_ ? stored_features(file, features_key(subject.identity, split)) : std::nullopt) {
-    core::log_info("{}: features of {} taken from an earlier run ({})", subject.name, split.name, file.string());
+    if (!kept_.contains(file)) core::log_info("{}: features of {} taken from an earlier run ({})", subject.name, split.name, file.string());
     return std::move(*stored);
   }
+  std::vector<const Subject*> others;
   std::vector<std::string> layers = {subject.layer};
-  for (auto next = std::find(layers_.begin(), layers_.end(), subject.layer); next != layers_.end(); ++next)
-    if (*next != subject.layer && !(reuse_ && fs::exists(file_of(subject.name, split, *next)))) layers.push_back(*next);
+  for (const Subject& other : subjects_) {
+    if (other.name != subject.name || &other <= &subject) continue;
+    if (reuse_ && has_key(file_of(other, split), features_key(other.identity, split))) continue;
+    others.push_back(&other);
+    layers.push_back(other.layer);
+  }
   auto computed = embed_split(subject, split, run_, layers);
-  for (std::size_t i = 1; i < layers.size(); ++i) waiting_[file_of(subject.name, split, layers[i])] = std::move(computed[i]);
+  for (std::size_t i = 0; i < others.size(); ++i) {
+    const fs::path of_other = file_of(*others[i], split);
+    if (keep(*others[i], split, computed[i + 1])) {
+      kept_.insert(of_other);
+    } else {
+      waiting_[of_other] = std::move(computed[i + 1]);
+    }
+    computed[i + 1] = {};
+  }
   return std::move(computed.front());
 }
 

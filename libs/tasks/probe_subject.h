@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -83,25 +84,26 @@ train::Embedded embed_split(const Subject& subject, const OpenSplit& split, cons
 std::vector<train::Embedded> embed_split(const Subject& subject, const OpenSplit& split, const EmbedRun& run,
                                          const std::vector<std::string>& layers);
 
-/// Where the features of subjects come from that are one layer each: from the folder, when an earlier run of the same network on the same
-/// images left them there (only weights and images whose digests the manifests give are recognised again), else from one pass through the
-/// network for all layers that are still to be asked for. Those wait in memory.
+/// Where the features of a probe's subjects come from, each of one layer: from the folder, when an earlier run of the same network on the
+/// same images left them there (only weights and images whose digests the manifests give are recognised again), else from one pass through
+/// the network for all of its layers that are still to be asked for. Those are kept in the folder, or wait in memory where they cannot be.
 class FeatureStore {
  public:
-  /// `layers`: in the order in which a network's are asked for.
-  FeatureStore(std::filesystem::path folder, std::vector<std::string> layers, const EmbedRun& run, bool reuse);
+  /// `subjects` in the order in which they are asked for, those of one network under one name; they must outlive it.
+  FeatureStore(const std::vector<Subject>& subjects, std::filesystem::path folder, const EmbedRun& run, bool reuse);
   [[nodiscard]] std::filesystem::path file_of(const Subject& subject, const OpenSplit& split) const;
   /// To be asked for once.
   train::Embedded take(const Subject& subject, const OpenSplit& split);
+  /// Leaves them in the folder for a later run, where they can be recognised again and there is room; whether it did.
+  bool keep(const Subject& subject, const OpenSplit& split, const train::Embedded& embedded) const;
 
  private:
-  [[nodiscard]] std::filesystem::path file_of(const std::string& subject, const OpenSplit& split, const std::string& layer) const;
-
+  const std::vector<Subject>& subjects_;
   std::filesystem::path folder_;
-  std::vector<std::string> layers_;
   EmbedRun run_;
   bool reuse_;
   std::map<std::filesystem::path, train::Embedded> waiting_;  ///< by the file that they would be kept in
+  std::set<std::filesystem::path> kept_;                      ///< by this run
 };
 
 /// Digest of what features depend on beside the images; "" when the weights' digest is not known.

@@ -82,7 +82,9 @@ void BatchesOptions::describe(core::Options& o) {
 void MatesOptions::describe(core::Options& o) {
   o.add("by", &by, "the nearest others, or others of the same cluster of k-means, drawn at random").choices({"neighbours", "clusters"});
   o.add("per-sample", &per_sample, "M, mates of each sample").range(1, 10000);
-  o.add("clusters", &clusters, "k of k-means; 0: one for 10 M samples").range(0, 1 << 24).only_with("by", {"clusters"});
+  o.add("clusters", &clusters, "k of k-means; 0: one for ten times as many samples as --per-sample says")
+      .range(0, 1 << 24)
+      .only_with("by", {"clusters"});
   o.add("iterations", &iterations, "most rounds of k-means").range(1, 100000).only_with("by", {"clusters"});
   o.add("seed", &seed, "of k-means and of the draws").only_with("by", {"clusters"});
 }

@@ -10,20 +10,50 @@
 
 namespace selfsight::train {
 
-torch::Tensor nearest_others(const torch::Tensor& features, std::int64_t k, const dist::Ranks& ranks) {
-  const std::int64_t count = features.size(0);
-  if (k < 1 || k >= count) core::fail(core::Exit::usage, "cannot take {} mates from {} samples", k, count);
-  const auto [first, last] = ranks.own_part(count);
-  const torch::Tensor found = nn::nearest(features.slice(0, first, last), features, k + 1).indices.to(torch::kCPU).contiguous();
-  const torch::Tensor out = torch::empty({last - first, k}, torch::kInt64);
+namespace {
+
+/// The k nearest others of some rows (int64): rows x k, int64, CPU.
+torch::Tensor nearest_others_of(const torch::Tensor& features, const torch::Tensor& rows, std::int64_t k) {
+  if (k < 1 || k >= features.size(0)) core::fail(core::Exit::usage, "cannot take {} mates from {} samples", k, features.size(0));
+  const torch::Tensor found = nn::nearest(features.index_select(0, rows), features, k + 1).indices.to(torch::kCPU).contiguous();
+  const torch::Tensor out = torch::empty({rows.size(0), k}, torch::kInt64);
   const auto* from = found.const_data_ptr<std::int64_t>();
+  const auto* row = rows.const_data_ptr<std::int64_t>();
   auto* to = out.mutable_data_ptr<std::int64_t>();
-  for (std::int64_t row = first; row < last; ++row, from += k + 1, to += k) {
+  for (std::int64_t i = 0; i < rows.size(0); ++i, ++row, from += k + 1, to += k) {
     // With enough duplicates before it the row itself is not among its nearest: then the last of them is one too many.
-    std::int64_t* place = std::copy_if(from, from + k, to, [&](std::int64_t other) { return other != row; });
+    std::int64_t* place = std::copy_if(from, from + k, to, [&](std::int64_t other) { return other != *row; });
     if (place != to + k) *place = from[k];
   }
-  return ranks.gather_parts(out);
+  return out;
+}
+
+/// k of the members of a label but `row`, in random order: each once as long as there are enough, then again.
+std::vector<std::int64_t> draw_others(const std::vector<std::int64_t>& members, std::int64_t row, std::int64_t k, core::Rng& rng) {
+  const auto wanted = static_cast<std::size_t>(k);
+  std::vector<std::int64_t> out;
+  if (members.size() > 4 * wanted) {  // so many that one is rarely drawn twice: the list need not be copied
+    while (out.size() < wanted) {
+      const std::int64_t other = members[static_cast<std::size_t>(rng.below(members.size()))];
+      if (other != row && std::find(out.begin(), out.end(), other) == out.end()) out.push_back(other);
+    }
+    return out;
+  }
+  std::vector<std::int64_t> others = members;
+  others.erase(std::lower_bound(others.begin(), others.end(), row));
+  if (others.empty()) others.push_back(-1);
+  while (out.size() < wanted) {
+    rng.shuffle(others);
+    out.insert(out.end(), others.begin(), others.begin() + static_cast<std::ptrdiff_t>(std::min(others.size(), wanted - out.size())));
+  }
+  return out;
+}
+
+}  // namespace
+
+torch::Tensor nearest_others(const torch::Tensor& features, std::int64_t k, const dist::Ranks& ranks) {
+  const auto [first, last] = ranks.own_part(features.size(0));
+  return ranks.gather_parts(nearest_others_of(features, torch::arange(first, last), k));
 }
 
 torch::Tensor others_of_label(const torch::Tensor& labels, std::int64_t k, std::uint64_t seed) {
@@ -35,16 +65,9 @@ torch::Tensor others_of_label(const torch::Tensor& labels, std::int64_t k, std::
   core::Rng rng(seed, core::Stream::shuffle);
   const torch::Tensor out = torch::empty({plain.size(0), k}, torch::kInt64);
   auto* to = out.mutable_data_ptr<std::int64_t>();
-  for (std::int64_t row = 0; row < plain.size(0); ++row) {
-    std::vector<std::int64_t> others = members.at(label[row]);
-    others.erase(std::lower_bound(others.begin(), others.end(), row));
-    if (others.empty()) others.push_back(-1);
-    for (std::int64_t taken = 0; taken < k; ++taken) {
-      // The first steps of a shuffle, which begins anew when all have been taken.
-      const auto place = static_cast<std::size_t>(taken) % others.size();
-      std::swap(others[place], others[place + static_cast<std::size_t>(rng.below(others.size() - place))]);
-      *to++ = others[place];
-    }
+  for (std::int64_t row = 0; row < plain.size(0); ++row, to += k) {
+    const auto drawn = draw_others(members.at(label[row]), row, k, rng);
+    std::copy(drawn.begin(), drawn.end(), to);
   }
   return out;
 }
@@ -59,8 +82,9 @@ Mates::Mates(std::int64_t samples, std::int64_t per_sample) {
 void Mates::find(const torch::Tensor& features) { table_.copy_(nearest_others(features, table_.size(1), ranks_)); }
 
 void Mates::of_label(const torch::Tensor& labels, const torch::Tensor& features, std::uint64_t seed) {
-  torch::Tensor found = others_of_label(labels, table_.size(1), seed);
-  if (found.lt(0).any().item<bool>()) found = torch::where(found < 0, nearest_others(features, table_.size(1), ranks_), found);
+  const torch::Tensor found = others_of_label(labels, table_.size(1), seed);
+  const torch::Tensor lonely = found.select(1, 0).lt(0).nonzero().flatten();
+  if (lonely.size(0) > 0) found.index_copy_(0, lonely, nearest_others_of(features, lonely, table_.size(1)));
   table_.copy_(found);
 }
 

@@ -9,7 +9,10 @@
 #include <torch/csrc/distributed/c10d/FileStore.hpp>
 
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
+#include <csignal>
+#include <sstream>
 
 using namespace selfsight;
 namespace fs = std::filesystem;
@@ -69,7 +72,8 @@ struct Inputs {
     for (auto i = begin; i < end; ++i) {
       batch.samples.push_back(3 * i);
       for (std::size_t view = 0; view < what.views; ++view)
-        batch.views[view].geometry.push_back({100, 200, {static_cast<int>(5 * i), 10, 80, 80}, (view + static_cast<std::size_t>(i)) % 2 == 0});
+        batch.views[view].geometry.push_back(
+            {100, 200, {static_cast<int>(5 * i), 10, 80, 80}, (view + static_cast<std::size_t>(i)) % 2 == 0});
     }
     views.batch = &batch;
   }
@@ -132,9 +136,10 @@ void run_ranks(int size, const fs::path& folder) {
     REQUIRE(::posix_spawn(&children.emplace_back(), argv[0], &actions, nullptr, argv.data(), environ) == 0);
     posix_spawn_file_actions_destroy(&actions);
   }
+  std::vector<int> ends(children.size());
+  for (std::size_t rank = 0; rank < children.size(); ++rank) ::waitpid(children[rank], &ends[rank], 0);
   for (int rank = 0; rank < size; ++rank) {
-    int status = 0;
-    ::waitpid(children[static_cast<std::size_t>(rank)], &status, 0);
+    const int status = ends[static_cast<std::size_t>(rank)];
     const std::string said = test::text_of(folder / fmt::format("out-{}", rank));
     REQUIRE_MESSAGE(status == 0, "rank " << rank << ": " << said);
   }
@@ -142,9 +147,10 @@ void run_ranks(int size, const fs::path& folder) {
 
 }  // namespace
 
-TEST_CASE(rank_of_several * doctest::skip()) {  // started by the next one
+TEST_CASE(rank_of_several* doctest::skip()) {  // started by the next one
   const char* words = std::getenv(told);
   if (words == nullptr) return;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // not longer than the test that started it
   std::istringstream in(words);
   int rank = 0, size = 0;
   std::string folder;

@@ -91,6 +91,12 @@ TEST_CASE("k-means: the same bits for any number of ranks") {
   }
 }
 
+TEST_CASE("k-means: fewer rows than ranks") {
+  const torch::Tensor x = torch::tensor({{0.0F, 1.0F}, {5.0F, 5.0F}, {0.0F, 1.5F}}), expected = nn::kmeans(x, 2, 5, 1).labels;
+  for (const auto& labels : test::of_ranks(4, [&](const dist::Ranks& ranks) { return nn::kmeans(x, 2, 5, 1, ranks).labels; }))
+    CHECK(torch::equal(labels, expected));
+}
+
 TEST_CASE("k-means: no cluster stays empty while rows differ; bad input") {
   // Two far points and a heap: seeds can fall together on the heap's duplicates.
   torch::Tensor x = torch::zeros({50, 2});

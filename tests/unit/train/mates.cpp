@@ -26,6 +26,9 @@ TEST_CASE("several ranks find the mates that one finds") {
   for (const int size : {2, 4})
     for (const auto& table : test::of_ranks(size, [&](const dist::Ranks& ranks) { return train::nearest_others(features, 4, ranks); }))
       CHECK(torch::equal(table, whole));
+  const torch::Tensor few = features.slice(0, 0, 3);  // fewer than ranks
+  for (const auto& table : test::of_ranks(4, [&](const dist::Ranks& ranks) { return train::nearest_others(few, 2, ranks); }))
+    CHECK(torch::equal(table, train::nearest_others(few, 2)));
 }
 
 TEST_CASE("mates of a label: all of its others before one of them again, never the row itself") {
@@ -42,6 +45,12 @@ TEST_CASE("mates of a label: all of its others before one of them again, never t
   }
   CHECK(torch::equal(table, train::others_of_label(labels, 4, 1)));
   CHECK_FALSE(torch::equal(table, train::others_of_label(labels, 4, 2)));
+  const torch::Tensor many = train::others_of_label(torch::zeros({60}, torch::kInt64), 5, 3);  // few of many
+  for (std::int64_t row = 0; row < 60; ++row) {
+    CHECK(many[row].ne(row).all().item<bool>());
+    CHECK(std::get<0>(torch::_unique(many[row])).numel() == 5);
+  }
+  CHECK(std::get<0>(torch::_unique(many)).numel() > 50);  // of all of them
   train::Mates mates(8, 2);
   mates.of_label(labels, torch::arange(8.0).unsqueeze(1).add(1), 1);
   CHECK(mates.table().ge(0).all().item<bool>());  // the lonely row has its nearest
