@@ -16,6 +16,12 @@ constexpr std::int64_t first_bucket = 1 << 20, bucket = 25 << 20;  // bytes, as 
 
 }  // namespace
 
+std::vector<torch::Tensor> trainable(const torch::nn::Module& network) {
+  auto parameters = network.parameters();
+  std::erase_if(parameters, [](const torch::Tensor& parameter) { return !parameter.requires_grad(); });
+  return parameters;
+}
+
 GradientReducer::GradientReducer(const Ranks& ranks, const std::vector<torch::Tensor>& parameters) {
   if (ranks.alone()) return;
   // Gradients come about in the reverse order of the network. The buckets stay as they are (PyTorch makes them anew after the first step,

@@ -12,9 +12,12 @@ class Reducer;
 
 namespace selfsight::dist {
 
+/// All parameters that get gradients, in the order of the network.
+std::vector<torch::Tensor> trainable(const torch::nn::Module& network);
+
 class GradientReducer {
  public:
-  /// `parameters`: all that get gradients, in the order of the network; alike on all ranks. Alone it does nothing.
+  /// `parameters`: those that are trainable; alike on all ranks. Alone it does nothing.
   GradientReducer(const Ranks& ranks, const std::vector<torch::Tensor>& parameters);
   ~GradientReducer();
   GradientReducer(const GradientReducer&) = delete;

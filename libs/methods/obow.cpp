@@ -158,6 +158,20 @@ void Obow::after_skip(const train::Progress&) {
 }
 
 namespace {
+
+/// The release's configuration for a fifth of ImageNet.
+nlohmann::json release_resnet18() {
+  return {{"arch", "resnet18"}, {"kappa-d", 10.0}, {"kappa", 5.0}, {"lr", 0.05},         {"lr-batch", 128},
+          {"min-lr", 0.0},      {"batch", 128},    {"epochs", 80}, {"warmup-epochs", 0}, {"weight-decay", 5e-4}};
+}
+
+/// Its smaller one: the last level alone, one large crop.
+nlohmann::json release_vanilla() {
+  nlohmann::json values = release_resnet18();
+  values.update({{"levels", {"layer4"}}, {"larges", 1}, {"smalls", 0}, {"batch", 256}, {"lr-batch", 256}});
+  return values;
+}
+
 const bool registered = train::MethodRegistry::instance().add(
     "obow",
     {.title = "OBoW",
@@ -175,31 +189,8 @@ const bool registered = train::MethodRegistry::instance().add(
                     {"warmup-epochs", 10},
                     {"weight-decay", 1e-4},
                     {"exclude-1d", false}}},
-                  {"resnet18",  // the release's configuration for a fifth of ImageNet
-                   {{"arch", "resnet18"},
-                    {"kappa-d", 10.0},
-                    {"kappa", 5.0},
-                    {"lr", 0.05},
-                    {"lr-batch", 128},
-                    {"min-lr", 0.0},
-                    {"batch", 128},
-                    {"epochs", 80},
-                    {"warmup-epochs", 0},
-                    {"weight-decay", 5e-4}}},
-                  {"vanilla",  // the release's smaller configuration for it: the last level alone, one large crop
-                   {{"arch", "resnet18"},
-                    {"levels", {"layer4"}},
-                    {"larges", 1},
-                    {"smalls", 0},
-                    {"kappa-d", 10.0},
-                    {"kappa", 5.0},
-                    {"lr", 0.05},
-                    {"lr-batch", 256},
-                    {"min-lr", 0.0},
-                    {"batch", 256},
-                    {"epochs", 80},
-                    {"warmup-epochs", 0},
-                    {"weight-decay", 5e-4}}},
+                  {"resnet18", release_resnet18()},
+                  {"vanilla", release_vanilla()},
                   {"small", {{"arch", "resnet18"},     {"stem", "cifar"},   {"words", 1024},      {"kappa-d", 10.0},
                              {"kappa", 5.0},           {"border", 0},       {"full-size", 0},     {"large-size", 24},
                              {"large-scale-min", 0.2}, {"large-blur", 0.0}, {"small-size", 16},   {"small-scale-min", 0.1},

@@ -35,13 +35,6 @@ using nlohmann::json;
 
 namespace {
 
-/// All parameters that get gradients, in the order of the network.
-std::vector<torch::Tensor> trainable(const torch::nn::Module& module) {
-  auto parameters = module.parameters();
-  std::erase_if(parameters, [](const torch::Tensor& parameter) { return !parameter.requires_grad(); });
-  return parameters;
-}
-
 /// What all ranks know of an update before they decide what comes of it.
 struct Agreed {
   double loss = 0;              ///< mean over ranks
@@ -176,7 +169,7 @@ Trainer::Trainer(Run& run)
   dist::join_all(method_, ranks_);
   statistics_ = std::make_unique<nn::NormStatistics>(method_);
   optimizer_ = std::make_unique<Optimizer>(method_.parameter_groups(run.optimizer), run.optimizer);
-  reducer_ = std::make_unique<dist::GradientReducer>(ranks_, trainable(method_));
+  reducer_ = std::make_unique<dist::GradientReducer>(ranks_, dist::trainable(method_));
   const bool plain =
       ranks_.alone() && options_.accumulate == 1 && !faults_.scaled();  // nothing comes between the passes, nothing is added up
   passes_ = std::make_unique<Passes>(

@@ -7,6 +7,7 @@
 #include "train/trainer.h"
 
 #include "core/progress.h"
+#include "dist/gradients.h"
 #include "nn/batch_norm.h"
 #include "train/passes.h"
 #include "train/tensors.h"
@@ -78,9 +79,7 @@ void count(const std::string& name, const torch::Device& device, std::int64_t im
   setup.normalisation = train::usual_normalisation(3);
   if (device.is_cuda()) setup.batch = images, setup.device = device;
   run.network->build(setup);
-  std::vector<torch::Tensor> trained;
-  for (const auto& parameter : run.network->parameters())
-    if (parameter.requires_grad()) trained.push_back(parameter);
+  const auto trained = dist::trainable(*run.network);
   std::int64_t norms = 0, channels = 0;
   for (const auto& module : run.network->modules(/*include_self=*/false))
     if (const auto* norm = module->as<nn::BatchNormImpl>()) ++norms, channels += norm->running_mean.numel();

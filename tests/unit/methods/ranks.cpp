@@ -85,9 +85,7 @@ nn::State two_updates(const Trained& what, const dist::Ranks& ranks) {
   built.to_float64();
   built.before_epoch();
   const Inputs inputs(what, ranks);
-  std::vector<torch::Tensor> parameters;
-  for (const auto& parameter : built.method->parameters())
-    if (parameter.requires_grad()) parameters.push_back(parameter);
+  std::vector<torch::Tensor> parameters = dist::trainable(*built.method);
   dist::GradientReducer reducer(ranks, parameters);
   std::vector<torch::Tensor> losses;
   for (std::uint64_t update = 0; update < 2; ++update) {

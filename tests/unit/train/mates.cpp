@@ -52,8 +52,11 @@ TEST_CASE("mates of a label: all of its others before one of them again, never t
   }
   CHECK(std::get<0>(torch::_unique(many)).numel() > 50);  // of all of them
   train::Mates mates(8, 2);
-  mates.of_label(labels, torch::arange(8.0).unsqueeze(1).add(1), 1);
-  CHECK(mates.table().ge(0).all().item<bool>());  // the lonely row has its nearest
+  const torch::Tensor features = torch::eye(8);
+  features[4] += 2 * features[0] + 0.5 * features[2];
+  mates.of_label(labels, features, 1);
+  CHECK(torch::equal(mates.table()[4], torch::tensor({0, 2})));  // the lonely row has its nearest
+  CHECK(labels.index_select(0, mates.table().flatten()).view({8, 2}).eq(labels.unsqueeze(1)).sum().item<std::int64_t>() == 14);
   CHECK_THROWS_AS(train::others_of_label(labels, 0, 1), core::Error);
 }
 
