@@ -73,7 +73,7 @@ void run(core::CommandLine& cli) {
   if (!weights.fit.complete()) core::fail(core::Exit::bad_data, "{}: does not fit {}", file, options.backbone.name);
   if (options.dry_run) return;
   const auto target = std::filesystem::absolute(folder);
-  tasks::take_folder(target, "ssl-convert");
+  const core::FolderLock lock = tasks::take_folder(target, "ssl-convert");
   manifest::Model model = tasks::convert(weights, options, file, target);
   if (script.given()) tasks::write_torchscript(model, script);
   manifest::stamp(model, "ssl-convert", cli.argv(), core::monotonic_seconds() - begin, {.provenance = provenance});

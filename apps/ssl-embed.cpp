@@ -1,6 +1,7 @@
 // ssl-embed: features of any split by a model, as safetensors with a manifest; in shards too, which `merge` puts together.
 #include "core/progress.h"
 #include "core/tool.h"
+#include "dist/session.h"
 #include "manifest/manifest.h"
 #include "tasks/embed_shards.h"
 #include "tasks/model_input.h"
@@ -35,6 +36,7 @@ struct EmbedToolOptions {
   std::string split = "test", layer = "pooled", shard, folder, device = "cpu";
   std::int64_t batch = 64, workers = 0, threads = 0;
   bool provenance = true;
+  dist::SessionOptions session;
 
   void describe(core::Options& o) {
     o.add("split", &split, "split to embed").metavar("NAME");
@@ -48,6 +50,7 @@ struct EmbedToolOptions {
     o.add("workers", &workers, "that load images; 0: one per processor").range(0, 4096).runtime();
     o.add("threads", &threads, "of LibTorch; 0: all processors").range(0, 4096).runtime();
     o.add("provenance", &provenance, "keep in the manifest what differs between two runs of one command").runtime();
+    session.describe(o);
   }
 };
 
@@ -56,42 +59,51 @@ std::string told(const std::string& split, const std::string& layer, const std::
   return fmt::format("{}split '{}', layer '{}'", shard ? fmt::format("shard {}/{} of ", shard->index, shard->count) : "", split, layer);
 }
 
-/// Makes `output` this tool's folder. Features of another split, layer or shard in it are not this command's to replace.
-std::filesystem::path take_output(const std::string& output, const std::string& wanted) {
-  const auto folder = std::filesystem::absolute(output), file = folder / "features.json";
-  tasks::take_folder(folder, "ssl-embed");
-  if (!std::filesystem::exists(file)) return folder;
+/// Makes `folder` this tool's. Features of another split, layer or shard in it are not this command's to replace.
+core::FolderLock take_output(const std::filesystem::path& folder, const std::string& wanted) {
+  const auto file = folder / "features.json";
+  core::FolderLock lock = tasks::take_folder(folder, "ssl-embed");
+  if (!std::filesystem::exists(file)) return lock;
   const auto document = manifest::read_document(file.string());
   const auto there = manifest::features_or_part(document.json, document.folder, document.origin);
   if (const std::string found = told(there.split, there.layer, there.shard); found != wanted)
     core::fail(core::Exit::cannot_create, "{}: holds the features of {}; choose another folder with -o", file.string(), found);
-  return folder;
+  return lock;
+}
+
+void embed(core::CommandLine& cli, EmbedToolOptions& options, dist::Session& session) {
+  std::optional<manifest::Shard> shard;
+  if (!options.shard.empty()) shard = tasks::parse_shard(options.shard);
+  const double begin = core::monotonic_seconds();
+
+  tasks::ModelInput& given = options.input;
+  given.read(cli.input(), session.ranks());
+  train::prepare_cpu(options.threads);
+  const tasks::Subject subject = tasks::model_subject(given.model, options.layer);
+  tasks::check_layer(subject);
+  const tasks::OpenSplit split = tasks::open_split(given.dataset, options.split, subject, options.bad, shard);
+  train::open_device(options.device);
+  const tasks::EmbedRun run{torch::Device(session.own_device(options.device)), options.batch, options.workers, /*fill=*/true,
+                            session.ranks()};
+  const auto folder = std::filesystem::absolute(options.folder), file = folder / "features.safetensors";
+  std::optional<core::FolderLock> lock;
+  if (run.ranks.first()) lock = take_output(folder, told(options.split, options.layer, shard));
+  const train::Embedded embedded = tasks::embed_split(subject, split, run);
+  if (!run.ranks.first()) return;
+  manifest::Features features = tasks::save_features(subject, split, embedded, given.dataset, file);
+  features.inputs = given.inputs;
+  if (auto left_out = tasks::left_out_json({&split}); !left_out.empty()) features.extra["bad_items"] = std::move(left_out);
+  manifest::stamp(features, "ssl-embed", cli.argv(), core::monotonic_seconds() - begin, {.provenance = options.provenance});
+  manifest::emit(to_json(features, folder), folder / "features.json");
 }
 
 void embed(core::CommandLine& cli) {
   EmbedToolOptions options;
   options.describe(cli.options());
   cli.parse();
-  const std::string input = cli.input();
   if (options.folder.empty()) core::fail(core::Exit::usage, "say where the features go: -o DIR");
-  std::optional<manifest::Shard> shard;
-  if (!options.shard.empty()) shard = tasks::parse_shard(options.shard);
-  const double begin = core::monotonic_seconds();
-
-  tasks::ModelInput& given = options.input;
-  given.read(input);
-  train::prepare_cpu(options.threads);
-  const tasks::Subject subject = tasks::model_subject(given.model, options.layer);
-  tasks::check_layer(subject);
-  const tasks::OpenSplit split = tasks::open_split(given.dataset, options.split, subject, options.bad, shard);
-  const tasks::EmbedRun run{train::open_device(options.device), options.batch, options.workers, /*fill=*/true};
-  const auto folder = take_output(options.folder, told(options.split, options.layer, shard));
-  const auto file = folder / "features.safetensors";
-  manifest::Features features = tasks::save_features(subject, split, tasks::embed_split(subject, split, run), given.dataset, file);
-  features.inputs = given.inputs;
-  if (auto left_out = tasks::left_out_json({&split}); !left_out.empty()) features.extra["bad_items"] = std::move(left_out);
-  manifest::stamp(features, "ssl-embed", cli.argv(), core::monotonic_seconds() - begin, {.provenance = options.provenance});
-  manifest::emit(to_json(features, folder), folder / "features.json");
+  dist::Session session(options.session);
+  session.run([&] { embed(cli, options, session); });
 }
 
 void merge(core::CommandLine& cli) {
@@ -103,7 +115,8 @@ void merge(core::CommandLine& cli) {
   if (output.empty()) core::fail(core::Exit::usage, "say where the features go: -o DIR");
   const double begin = core::monotonic_seconds();
   const tasks::Shards shards(cli.positionals(std::numeric_limits<std::size_t>::max()));
-  const auto folder = take_output(output, told(shards.split(), shards.layer(), {}));
+  const auto folder = std::filesystem::absolute(output);
+  const core::FolderLock lock = take_output(folder, told(shards.split(), shards.layer(), {}));
   manifest::Features features = shards.merge(folder / "features.safetensors");
   manifest::stamp(features, "ssl-embed", cli.argv(), core::monotonic_seconds() - begin, {.provenance = provenance});
   manifest::emit(to_json(features, folder), folder / "features.json");

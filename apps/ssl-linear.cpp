@@ -1,6 +1,7 @@
 // ssl-linear: judges a model by what its features are good for, from a model manifest to a metrics manifest.
 #include "core/progress.h"
 #include "core/tool.h"
+#include "dist/session.h"
 #include "manifest/manifest.h"
 #include "tasks/model_input.h"
 #include "tasks/probe.h"
@@ -31,6 +32,7 @@ struct ToolOptions {
   tasks::ModelInput input;
   std::string folder;
   bool provenance = true;
+  dist::SessionOptions session;
 
   void describe(core::Options& o) {
     o.group("Input and output");
@@ -41,8 +43,23 @@ struct ToolOptions {
         .written()
         .runtime();
     o.add("provenance", &provenance, "keep in the manifest what differs between two runs of one command").runtime();
+    session.describe(o);
   }
 };
+
+void judge(core::CommandLine& cli, ToolOptions& tool, tasks::ProbeOptions& options, dist::Session& session) {
+  const double begin = core::monotonic_seconds();
+  tool.input.read(cli.input(), session.ranks());
+  const auto folder = std::filesystem::absolute(tool.folder.empty() ? tool.input.folder / "linear" : std::filesystem::path(tool.folder));
+  train::open_device(options.device);
+  options.device = session.own_device(options.device);
+  manifest::Metrics metrics = tasks::probe(tool.input.model, tool.input.dataset, options, folder, session.ranks());
+  if (!session.ranks().first()) return;
+  metrics.extra["config"] = cli.options().values(/*identity_only=*/true);
+  metrics.inputs = tool.input.inputs;
+  manifest::stamp(metrics, "ssl-linear", cli.argv(), core::monotonic_seconds() - begin, {.provenance = tool.provenance});
+  manifest::emit(to_json(metrics, folder), folder / "metrics.json");
+}
 
 void linear(core::CommandLine& cli) {
   ToolOptions tool;
@@ -50,15 +67,8 @@ void linear(core::CommandLine& cli) {
   tool.describe(cli.options());
   options.describe(cli.options());
   cli.parse();
-  const double begin = core::monotonic_seconds();
-
-  tool.input.read(cli.input());
-  const auto folder = std::filesystem::absolute(tool.folder.empty() ? tool.input.folder / "linear" : std::filesystem::path(tool.folder));
-  manifest::Metrics metrics = tasks::probe(tool.input.model, tool.input.dataset, options, folder);
-  metrics.extra["config"] = cli.options().values(/*identity_only=*/true);
-  metrics.inputs = tool.input.inputs;
-  manifest::stamp(metrics, "ssl-linear", cli.argv(), core::monotonic_seconds() - begin, {.provenance = tool.provenance});
-  manifest::emit(to_json(metrics, folder), folder / "metrics.json");
+  dist::Session session(tool.session);
+  session.run([&] { judge(cli, tool, options, session); });
 }
 
 }  // namespace

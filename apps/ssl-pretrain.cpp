@@ -4,6 +4,7 @@
 #include "core/tool.h"
 #include "dist/session.h"
 #include "manifest/manifest.h"
+#include "train/from_first.h"
 #include "train/method_list.h"
 #include "train/trainer.h"
 #include "train/versions.h"
@@ -58,18 +59,9 @@ struct ToolOptions {
   }
 };
 
-/// The data set's manifest, which of several ranks the first one reads: a pipe has one end.
-manifest::Document input_of_all(core::CommandLine& cli, const dist::Ranks& ranks) {
-  manifest::Document input;
-  if (ranks.first()) input = manifest::read_document(cli.input());
-  if (ranks.alone()) return input;
-  const json shared = json::parse(ranks.broadcast(json{input.kind, input.json, input.folder.string(), input.origin}.dump()));
-  return {shared.at(0), shared.at(1), shared.at(2).get<std::string>(), shared.at(3)};
-}
-
 void train_and_write(core::CommandLine& cli, train::Run& run, const ToolOptions& tool, dist::Session& session) {
   const double begin = core::monotonic_seconds();
-  const manifest::Document input = input_of_all(cli, run.ranks);
+  const manifest::Document input = train::read_document(cli.input(), run.ranks);
   run.dataset = manifest::from_json<manifest::Dataset>(input.json, input.folder, input.origin);
   run.folder = std::filesystem::absolute(tool.folder);
   run.provenance = tool.provenance;

@@ -108,6 +108,20 @@ void rename_into_place(const fs::path& temporary, const fs::path& path) {
   sync_folder(path);
 }
 
+/// With `of` only those of what was to be called so.
+void remove_leftovers_of(const fs::path& folder, const std::string& of) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    const std::size_t mark = name.rfind(temporary_mark);
+    if (!name.starts_with('.') || mark == std::string::npos || (!of.empty() && name.substr(1, mark - 1) != of)) continue;
+    const auto owner = static_cast<pid_t>(std::strtol(name.c_str() + mark + temporary_mark.size(), nullptr, 10));
+    if (owner <= 0 || (owner != ::getpid() && (::kill(owner, 0) == 0 || errno == EPERM))) continue;  // another run is at work here
+    std::error_code ignored;
+    fs::remove_all(entry.path(), ignored);
+  }
+}
+
 }  // namespace
 
 std::vector<std::byte> read_bytes(const fs::path& path) { return read_file<std::vector<std::byte>>(path); }
@@ -181,6 +195,7 @@ void create_folder_atomically(const fs::path& path, const std::function<void(con
   std::error_code ignored;
   if (fs::exists(path, ignored)) fail(Exit::cannot_create, "{}: exists already", path.string());
   if (path.has_parent_path()) make_folder(path.parent_path());
+  remove_leftovers_of(path.has_parent_path() ? path.parent_path() : fs::path("."), path.filename().string());
   const fs::path temporary = temporary_name(path);
   try {
     make_folder(temporary);
@@ -195,18 +210,7 @@ void create_folder_atomically(const fs::path& path, const std::function<void(con
   }
 }
 
-void remove_leftovers(const fs::path& folder) {
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
-    const std::size_t mark = name.rfind(temporary_mark);
-    if (!name.starts_with('.') || mark == std::string::npos) continue;
-    const auto owner = static_cast<pid_t>(std::strtol(name.c_str() + mark + temporary_mark.size(), nullptr, 10));
-    if (owner <= 0 || (owner != ::getpid() && (::kill(owner, 0) == 0 || errno == EPERM))) continue;  // another run is at work here
-    std::error_code ignored;
-    fs::remove_all(entry.path(), ignored);
-  }
-}
+void remove_leftovers(const fs::path& folder) { remove_leftovers_of(folder, ""); }
 
 std::uint64_t free_space(const fs::path& path) {
   fs::path existing = fs::absolute(path);

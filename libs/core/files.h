@@ -35,7 +35,8 @@ void write_atomically_from(const fs::path& path, const std::function<void(const 
 /// The same for a library that wants a path: `make` gets the temporary one.
 void write_atomically_with(const fs::path& path, const std::function<void(const fs::path& temporary)>& make);
 
-/// Makes a folder in one step: `fill` writes into a temporary sibling, which is synced and renamed to `path`. `path` must not exist.
+/// Makes a folder in one step: `fill` writes into a temporary sibling, which is synced and renamed to `path`. `path` must not exist. What a
+/// killed run left of the same folder is removed first.
 void create_folder_atomically(const fs::path& path, const std::function<void(const fs::path& temporary)>& fill);
 /// Removes temporaries that killed runs left in `folder`, told by their names; those of processes that still run here are kept.
 void remove_leftovers(const fs::path& folder);

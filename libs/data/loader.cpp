@@ -2,9 +2,8 @@
 
 #include "core/error.h"
 #include "core/progress.h"
-#include "core/registry.h"
 #include "core/threads.h"
-#include "data/clip_views.h"
+#include "data/view_maker.h"
 
 #include <algorithm>
 #include <condition_variable>
@@ -13,7 +12,6 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <thread>
 #include <utility>
 
@@ -66,37 +64,6 @@ struct Epoch {
   std::int64_t number = 0;
 };
 
-/// Adds the seconds since its last call to a stage.
-class Laps {
- public:
-  void operator()(double& stage) {
-    const double before = std::exchange(now_, core::monotonic_seconds());
-    stage += now_ - before;
-  }
-
- private:
-  double now_ = core::monotonic_seconds();
-};
-
-/// What a thread uses again for every sample.
-struct Scratch {
-  Image image;
-  std::vector<Drawn> drawn;  ///< of each view
-  LoaderTimes times;
-};
-
-/// An image of an item that cannot be used.
-struct Unusable {
-  BadItem item;
-};
-
-// Throws what an error says of a sample; one that is none of the sample's goes on.
-[[noreturn]] void refuse_sample(const Source& from, std::int64_t sample, std::int32_t index, const core::Error& error) {
-  if (error.exit() != Exit::bad_data && error.exit() != Exit::no_input && error.exit() != Exit::io) throw error;
-  const std::string name = from.name(sample), what = error.what();
-  throw Unusable{{sample, index, name, what.starts_with(": ") ? name + what : what}};
-}
-
 }  // namespace
 
 void LoaderOptions::describe(core::Options& options) {
@@ -112,13 +79,9 @@ LoaderTimes LoaderTimes::since(const LoaderTimes& before) const {
 }
 
 struct Loader::State {
-  std::vector<std::shared_ptr<const Source>> sources;
-  std::vector<ViewSpec> views;
-  std::uint64_t seed = 0;
+  ViewMaker maker;
   LoaderOptions options;
-  HandsOver hands_over;
-  std::size_t pictures_a_place = 1;  ///< of a loader that hands over: a sample's, and its mate's where a view shows it
-  std::int64_t channels = 1, items = 0, grain = 1;
+  std::int64_t grain = 1;
   std::shared_ptr<Ring> ring;
 
   mutable std::mutex mutex;
@@ -133,44 +96,17 @@ struct Loader::State {
   std::vector<std::thread> threads;
 
   void run();
-  void lay_out(Batch& batch, std::int64_t count) const;
   std::shared_ptr<Making> open_batch();
-  void make(Making& making, std::int64_t place, Scratch& scratch);
-  void make_views(Making& making, std::int64_t place, const Draw& keys, std::int64_t sample, std::int64_t mate, Scratch& scratch);
-  [[nodiscard]] core::Rng rng_of(core::Stream use, const Batch& batch, const Draw& keys, std::size_t view) const;
-  void make_clips(std::int64_t sample, const std::vector<std::size_t>& shown, const Draw& keys, std::size_t place, Batch& batch,
-                  Scratch& scratch) const;
-  void make_views_of(std::int64_t sample, const std::vector<std::size_t>& shown, const Draw& keys, std::size_t place, Batch& batch,
-                     Scratch& scratch) const;
-  void hand_over(std::int64_t sample, const std::vector<std::size_t>& shown, const Draw& keys, std::size_t place, Batch& batch,
-                 Scratch& scratch) const;
+  void make(Making& making, std::int64_t place, ViewMaker::Scratch& scratch);
   void count_bad(const Batch& batch, const std::map<std::int64_t, BadItem>& at_places, const std::vector<BadItem>& replaced);
   void note(Making& making, BadItem item);
   static std::vector<std::pair<std::int64_t, std::int64_t>> repeat_good_places(Batch& batch, const std::map<std::int64_t, BadItem>& bad);
-  [[nodiscard]] const Source& source(std::int32_t index) const { return *sources[static_cast<std::size_t>(index)]; }
 };
 
 Loader::Loader(std::vector<std::shared_ptr<const Source>> sources, std::vector<ViewSpec> views, std::uint64_t seed,
                const LoaderOptions& options, HandsOver hands_over)
-    : state_(std::make_unique<State>()) {
+    : state_(new State{.maker = ViewMaker(std::move(sources), std::move(views), seed, std::move(hands_over)), .options = options}) {
   State& s = *state_;
-  s.sources = std::move(sources);
-  s.views = std::move(views);
-  s.seed = seed;
-  s.options = options;
-  s.hands_over = std::move(hands_over);
-  if (std::any_of(s.views.begin(), s.views.end(), [](const ViewSpec& view) { return view.of_mate; })) s.pictures_a_place = 2;
-  if (s.sources.empty() || s.views.empty()) fail(Exit::internal, "a loader needs a source and a view");
-  for (const ViewSpec& view : s.views) view.recipe.check();
-  for (const auto& source : s.sources) {
-    s.channels = std::max(s.channels, source->channels());
-    s.items += source->size();
-    if (s.hands_over && source->has_videos())
-      fail(Exit::usage, "--augment device: the data set holds videos, whose views are made on the host; give --augment host");
-    for (const ViewSpec& view : s.views)
-      if (view.clip.frames > 1 && !source->has_videos())
-        fail(Exit::bad_data, "views of {} frames need videos, and the data set holds still images", view.clip.frames);
-  }
   s.ring = std::make_shared<Ring>(static_cast<std::size_t>(options.prefetch) + 1);
   const std::int64_t workers = options.workers > 0 ? options.workers : core::default_threads();
   try {
@@ -193,9 +129,9 @@ void Loader::start(EpochPlan plan, std::int64_t epoch, std::int64_t first) {
   State& s = *state_;
   for (const BatchPlan& batch : plan) {
     for (const Draw& draw : batch) {
-      if (draw.source < 0 || static_cast<std::size_t>(draw.source) >= s.sources.size())
-        fail(Exit::internal, "the plan names source {} of {}", draw.source, s.sources.size());
-      const std::int64_t size = s.source(draw.source).size();
+      if (draw.source < 0 || static_cast<std::size_t>(draw.source) >= s.maker.sources())
+        fail(Exit::internal, "the plan names source {} of {}", draw.source, s.maker.sources());
+      const std::int64_t size = s.maker.source(draw.source).size();
       if (draw.sample < 0 || draw.sample >= size || draw.mate >= size)
         fail(Exit::internal, "the plan names sample {} (mate {}) of {}", draw.sample, draw.mate, size);
     }
@@ -248,10 +184,10 @@ Repaired Loader::without(const std::shared_ptr<const Batch>& batch, const std::v
       const auto found = reasons.find(view.picture[at]);
       if (found == reasons.end()) continue;
       // A place may show another's picture, since it repeats it.
-      const std::size_t owner = view.picture[at] / s.pictures_a_place;
-      const bool mate = view.picture[at] % s.pictures_a_place == 1;
+      const std::size_t owner = view.picture[at] / s.maker.pictures_a_place();
+      const bool mate = view.picture[at] % s.maker.pictures_a_place() == 1;
       const std::int64_t sample = mate ? batch->mates[owner] : batch->samples[owner];
-      const std::string name = s.source(batch->sources[owner]).name(sample);
+      const std::string name = s.maker.source(batch->sources[owner]).name(sample);
       bad.try_emplace(place, BadItem{sample, batch->sources[owner], name, name + *found->second});
     }
   }
@@ -297,42 +233,13 @@ void Loader::State::count_bad(const Batch& batch, const std::map<std::int64_t, B
     fail(Exit::bad_data, "{} (--on-bad skip goes on without it; ssl-data check lists all such items)", at_places.begin()->second.reason);
   }
   const auto count = static_cast<std::int64_t>(bad.size());
-  if (static_cast<double>(count) > options.max_bad * static_cast<double>(items)) {
-    fail(Exit::bad_data, "{} of {} items are bad, more than the share of {} that --max-bad accepts; one of them: {}", count, items,
+  if (static_cast<double>(count) > options.max_bad * static_cast<double>(maker.items())) {
+    fail(Exit::bad_data, "{} of {} items are bad, more than the share of {} that --max-bad accepts; one of them: {}", count, maker.items(),
          options.max_bad, bad.begin()->second.reason);
   }
   if (static_cast<std::int64_t>(at_places.size()) == batch.size()) {
     fail(Exit::bad_data, "batch {} of epoch {} has no good item; the first: {}", batch.index, batch.epoch,
          at_places.begin()->second.reason);
-  }
-}
-
-// Gives the batch its shape.
-void Loader::State::lay_out(Batch& batch, std::int64_t count) const {
-  batch.views.resize(views.size());
-  const auto places = static_cast<std::size_t>(count);
-  batch.samples.resize(places);
-  batch.mates.resize(places);
-  batch.labels.resize(places);
-  batch.sources.resize(places);
-  if (hands_over) {
-    batch.pictures.clear();  // those of an earlier batch
-    batch.pictures.resize(places * pictures_a_place);
-  }
-  for (std::size_t v = 0; v < views.size(); ++v) {
-    ViewBatch& view = batch.views[v];
-    view.count = count;
-    view.height = view.width = views[v].recipe.size;
-    view.channels = channels;
-    view.frames = views[v].clip.frames;
-    if (hands_over) {
-      view.drawn.resize(places);
-      view.picture.resize(places);
-    } else {
-      view.pixels.resize(places * view.sample_bytes());
-    }
-    view.shown.assign(places * static_cast<std::size_t>(view.frames), 0);
-    view.geometry.resize(places);
   }
 }
 
@@ -347,7 +254,7 @@ std::shared_ptr<Making> Loader::State::open_batch() {
     making->batch = lend(ring);
     making->batch->epoch = epoch->number;
     making->batch->index = opened;
-    lay_out(*making->batch, count);
+    maker.lay_out(*making->batch, count);
   } catch (...) {  // no memory for it: for the consumer to know, there is nothing to make
     making->error = std::current_exception();
     making->left = 0;
@@ -359,8 +266,7 @@ std::shared_ptr<Making> Loader::State::open_batch() {
 }
 
 void Loader::State::run() {
-  Scratch scratch;
-  scratch.drawn.resize(views.size());
+  ViewMaker::Scratch scratch(maker);
   std::unique_lock lock(mutex);
   for (;;) {
     std::shared_ptr<Making> making;
@@ -397,114 +303,13 @@ void Loader::State::run() {
   }
 }
 
-// The anchor's number stands for a mate's view too: the view's own number tells the two apart.
-core::Rng Loader::State::rng_of(core::Stream use, const Batch& batch, const Draw& keys, std::size_t view) const {
-  return core::Rng(seed, use, static_cast<std::uint64_t>(batch.epoch), static_cast<std::uint64_t>(keys.sample),
-                   view | static_cast<std::uint64_t>(keys.source) << 16 | static_cast<std::uint64_t>(keys.repeat) << 32);
-}
-
-// The views of one video, see clip_views.h.
-void Loader::State::make_clips(std::int64_t sample, const std::vector<std::size_t>& shown, const Draw& keys, std::size_t place,
-                               Batch& batch, Scratch& scratch) const {
-  const Source& from = source(keys.source);
-  try {
-    const double begin = core::monotonic_seconds();
-    const std::unique_ptr<Video> video = from.video(sample);
-    scratch.times.read += core::monotonic_seconds() - begin;
-    const auto rng = [&](core::Stream use, std::size_t v) { return rng_of(use, batch, keys, v); };
-    make_clip_views(*video, views, shown, keys.repeat, rng, batch, place, scratch.times);
-  } catch (const core::Error& error) {
-    refuse_sample(from, sample, keys.source, error);
-  }
-}
-
-// Decodes what the views of one picture need, and makes those views.
-void Loader::State::make_views_of(std::int64_t sample, const std::vector<std::size_t>& shown, const Draw& keys, std::size_t place,
-                                  Batch& batch, Scratch& scratch) const {
-  const Source& from = source(keys.source);
-  if (from.has_videos()) return make_clips(sample, shown, keys, place, batch, scratch);
-  if (hands_over) return hand_over(sample, shown, keys, place, batch, scratch);
-  LoaderTimes& spent = scratch.times;
-  Laps lap;
-  const auto draw_for = [&](std::size_t v, const Size& size) {
-    core::Rng rng = rng_of(core::Stream::view, batch, keys, v);
-    scratch.drawn[v] = draw(views[v].recipe, size.height, size.width, rng);
-  };
-  Part part;
-  try {
-    const Stored stored = from.read(sample);
-    lap(spent.read);
-    // Where the size is known beforehand, so are the crops, and what none of them shows need not be decoded.
-    if (const std::optional<Size> size = size_before_decoding(stored)) {
-      for (const std::size_t v : shown) {
-        draw_for(v, *size);
-        const Part more = needed(views[v].recipe, scratch.drawn[v]);
-        part = v == shown.front() ? more : together(part, more);
-      }
-      // The name is made only for a message: most sources have to build it.
-      part = decode_part(stored, channels, {}, part, scratch.image);
-    } else {
-      decode_into(stored, channels, {}, scratch.image);
-      part = {{0, 0, scratch.image.width, scratch.image.height}};
-      for (const std::size_t v : shown) draw_for(v, {scratch.image.height, scratch.image.width});
-    }
-    lap(spent.decode);
-    ++spent.images;
-  } catch (const core::Error& error) {
-    refuse_sample(from, sample, keys.source, error);
-  }
-  for (const std::size_t v : shown) {
-    ViewBatch& view = batch.views[v];
-    apply(scratch.image, part, views[v].recipe, scratch.drawn[v],
-          {view.height, view.width, view.channels, view.pixels.data() + place * view.sample_bytes()});
-    view.geometry[place] = scratch.drawn[v].geometry;
-    ++spent.views;
-  }
-  lap(spent.augment);
-}
-
-// Leaves the views of one picture to others: what is drawn for each, and the picture, decoded where they cannot do that.
-void Loader::State::hand_over(std::int64_t sample, const std::vector<std::size_t>& shown, const Draw& keys, std::size_t place, Batch& batch,
-                              Scratch& scratch) const {
-  const Source& from = source(keys.source);
-  const std::size_t picture = place * pictures_a_place + (views[shown.front()].of_mate && batch.mates[place] >= 0 ? 1 : 0);
-  Stored& kept = batch.pictures[picture];
-  std::optional<Size> size;
-  try {
-    Laps lap;
-    kept = from.read(sample);
-    lap(scratch.times.read);
-    if (hands_over(kept)) size = size_before_decoding(kept);
-    if (!size) {
-      decode_into(kept, channels, {}, scratch.image);
-      size = {scratch.image.height, scratch.image.width};
-      kept = {
-          .owned = std::vector<std::byte>(scratch.image.pixels.size()), .height = size->height, .width = size->width, .channels = channels};
-      std::memcpy(kept.owned.data(), scratch.image.pixels.data(), kept.owned.size());
-      kept.bytes = kept.owned;
-    }
-    lap(scratch.times.decode);
-    ++scratch.times.images;
-  } catch (const core::Error& error) {
-    refuse_sample(from, sample, keys.source, error);
-  }
-  for (const std::size_t v : shown) {
-    core::Rng rng = rng_of(core::Stream::view, batch, keys, v);
-    ViewBatch& view = batch.views[v];
-    view.drawn[place] = draw(views[v].recipe, size->height, size->width, rng);
-    view.geometry[place] = view.drawn[place].geometry;
-    view.picture[place] = picture;
-    ++scratch.times.views;
-  }
-}
-
 void Loader::State::note(Making& making, BadItem item) {
   const std::lock_guard lock(mutex);
   making.replaced.push_back(std::move(item));
 }
 
 // Makes one place of a batch, with the policy for bad items.
-void Loader::State::make(Making& making, std::int64_t place, Scratch& scratch) {
+void Loader::State::make(Making& making, std::int64_t place, ViewMaker::Scratch& scratch) {
   const Draw draw = (*making.plan)[static_cast<std::size_t>(place)];
   constexpr std::uint64_t attempts = 64;
   std::optional<BadItem> first;
@@ -512,7 +317,7 @@ void Loader::State::make(Making& making, std::int64_t place, Scratch& scratch) {
     std::int64_t sample = draw.sample, mate = draw.mate;
     for (std::uint64_t attempt = 0;; ++attempt) {
       try {
-        make_views(making, place, draw, sample, mate, scratch);
+        maker.make(*making.batch, static_cast<std::size_t>(place), draw, sample, mate, scratch);
         return;
       } catch (Unusable& unusable) {
         if (options.on_bad != "replace" || attempt == attempts) {
@@ -521,9 +326,9 @@ void Loader::State::make(Making& making, std::int64_t place, Scratch& scratch) {
           return;
         }
         if (unusable.item.sample == sample) {
-          core::Rng rng(seed, core::Stream::replace, static_cast<std::uint64_t>(draw.sample), attempt,
+          core::Rng rng(maker.seed(), core::Stream::replace, static_cast<std::uint64_t>(draw.sample), attempt,
                         static_cast<std::uint64_t>(draw.source));
-          sample = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(source(draw.source).size())));
+          sample = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(maker.source(draw.source).size())));
           if (mate == unusable.item.sample) mate = -1;
         } else {
           mate = -1;  // without its mate, a sample is its own
@@ -538,20 +343,6 @@ void Loader::State::make(Making& making, std::int64_t place, Scratch& scratch) {
       making.error_place = place;
     }
   }
-}
-
-void Loader::State::make_views(Making& making, std::int64_t place, const Draw& keys, std::int64_t sample, std::int64_t mate,
-                               Scratch& scratch) {
-  Batch& batch = *making.batch;
-  const auto at = static_cast<std::size_t>(place);
-  batch.samples[at] = sample;
-  batch.mates[at] = mate;
-  batch.sources[at] = keys.source;
-  batch.labels[at] = source(keys.source).label(sample);
-  std::vector<std::size_t> of_sample, of_mate;
-  for (std::size_t v = 0; v < views.size(); ++v) (views[v].of_mate && mate >= 0 ? of_mate : of_sample).push_back(v);
-  if (!of_sample.empty()) make_views_of(sample, of_sample, keys, at, batch, scratch);
-  if (!of_mate.empty()) make_views_of(mate, of_mate, keys, at, batch, scratch);
 }
 
 // "skip": a bad place shows the next good one of its batch, so that every batch keeps its size. Returns the two of each.

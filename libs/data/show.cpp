@@ -1,5 +1,7 @@
 #include "data/show.h"
 
+#include "core/error.h"
+#include "core/log.h"
 #include "core/rng.h"
 #include "data/contact_sheet.h"
 
@@ -9,6 +11,7 @@
 #include <cmath>
 #include <fstream>
 #include <numeric>
+#include <optional>
 
 namespace selfsight::data {
 
@@ -16,6 +19,8 @@ namespace {
 
 /// Where the first chunk after IHDR begins: 8 bytes of signature, and length, name, 13 bytes and checksum of IHDR.
 constexpr std::size_t after_header = 8 + 4 + 4 + 13 + 4;
+
+constexpr std::int64_t most_broken = 20;  ///< images that a sheet does without
 
 std::string mark() {
   const std::string body = std::string("tEXtSoftware") + '\0' + "selfsight";
@@ -59,7 +64,18 @@ Image sample_sheet(const manifest::Dataset& dataset, const SampleOptions& option
   std::iota(order.begin(), order.end(), 0);
   core::Rng rng(options.seed, core::Stream::split);
   rng.shuffle(order);
-  const auto image = [&](std::int64_t index) { return decode(source->read(index), source->channels(), source->name(index)); };
+  // Some that are broken are left out, as they are from training: a sheet of the others shows more than none.
+  std::int64_t broken = 0;
+  const auto image = [&](std::int64_t index) -> std::optional<Image> {
+    const Stored stored = source->read(index);
+    try {
+      return decode(stored, source->channels(), source->name(index));
+    } catch (const core::Error& error) {
+      if (++broken > most_broken || broken == source->size()) throw;
+      core::log_warning("left out: {}", error.what());
+      return std::nullopt;
+    }
+  };
   std::vector<std::vector<Image>> rows;
   SheetOptions sheet;
   const auto classes = static_cast<std::int64_t>(split.labels.size());
@@ -69,15 +85,18 @@ Image sample_sheet(const manifest::Dataset& dataset, const SampleOptions& option
     for (const std::int64_t index : order) {
       const std::int64_t label = source->label(index);
       if (label < 0 || label >= classes || static_cast<std::int64_t>(rows[static_cast<std::size_t>(label)].size()) == each) continue;
-      rows[static_cast<std::size_t>(label)].push_back(image(index));
+      if (auto shown = image(index)) rows[static_cast<std::size_t>(label)].push_back(std::move(*shown));
     }
     sheet.row_captions = split.labels;
   } else {
-    order.resize(static_cast<std::size_t>(std::min(options.count, source->size())));
-    const auto side = static_cast<std::size_t>(std::ceil(std::sqrt(static_cast<double>(order.size()))));
-    for (std::size_t i = 0; i < order.size(); ++i) {
-      if (i % side == 0) rows.emplace_back();
-      rows.back().push_back(image(order[i]));
+    const std::int64_t count = std::min(options.count, source->size());
+    const auto side = static_cast<std::size_t>(std::ceil(std::sqrt(static_cast<double>(count))));
+    std::int64_t done = 0;
+    for (auto index = order.begin(); index != order.end() && done < count; ++index) {
+      auto shown = image(*index);
+      if (!shown) continue;
+      if (static_cast<std::size_t>(done++) % side == 0) rows.emplace_back();
+      rows.back().push_back(std::move(*shown));
     }
   }
   return contact_sheet(rows, sheet);

@@ -26,7 +26,7 @@ namespace {
 using StorePtr = c10::intrusive_ptr<c10d::Store>;
 constexpr double never = std::numeric_limits<double>::infinity();
 constexpr double to_end = 8;  // seconds for the last things of a process
-constexpr const char* on_from_there = "; the same command goes on from the last checkpoint";
+constexpr const char* on_from_there = "; the same command goes on from what was saved";
 using namespace std::chrono_literals;
 
 std::chrono::milliseconds milliseconds(double seconds) { return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)); }

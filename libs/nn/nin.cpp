@@ -1,5 +1,7 @@
 #include "nn/nin.h"
 
+#include "nn/init.h"
+
 #include <cmath>
 
 namespace selfsight::nn {
@@ -34,9 +36,8 @@ Nin::Nin(BackboneOptions options, std::int64_t blocks) : Backbone(std::move(opti
     in = shape[2];
   }
   dim_ = in;
-  // N(0, sqrt(2 / (k k c_out))); BatchNorm starts at gain 1 and bias 0 by itself.
-  for (const auto& module : modules(/*include_self=*/false))
-    if (auto* conv = module->as<torch::nn::Conv2d>()) torch::nn::init::kaiming_normal_(conv->weight, 0.0, torch::kFanOut, torch::kReLU);
+  // BatchNorm starts at gain 1 and bias 0 by itself.
+  kaiming_convolutions(*this);
 }
 
 Features Nin::forward(const torch::Tensor& x, const Taps& taps) {

@@ -1,6 +1,7 @@
 #include "nn/resnet.h"
 
 #include "core/error.h"
+#include "nn/init.h"
 
 #include <algorithm>
 #include <cmath>
@@ -61,11 +62,9 @@ ResNet::ResNet(BackboneOptions options, const ResNetShape& shape) : Backbone(std
     blocks_ += shape.blocks[stage];
   }
   dim_ = in;
-  // As torchvision: He et al. 2015, variance by the outputs. BatchNorm starts at gain 1 and bias 0 by itself.
-  for (const auto& module : modules(/*include_self=*/false)) {
-    if (auto* c = module->as<torch::nn::Conv2d>()) torch::nn::init::kaiming_normal_(c->weight, 0.0, torch::kFanOut, torch::kReLU);
+  kaiming_convolutions(*this);  // as torchvision; BatchNorm starts at gain 1 and bias 0 by itself
+  for (const auto& module : modules(/*include_self=*/false))
     if (auto* block = module->as<ResidualBlock>(); block && o.zero_init_residual) torch::nn::init::zeros_(block->last_gain());
-  }
 }
 
 Features ResNet::forward(const torch::Tensor& x, const Taps& taps) {

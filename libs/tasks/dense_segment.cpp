@@ -252,7 +252,7 @@ Segmented segment(const manifest::Model& model, const SegmentOptions& options, c
   const auto test_images = labelled_images(options.test, "", options.image_suffix, "");
   const Subject subject = options.subject.open(model);
   const torch::Device device = train::open_device(options.subject.device);
-  take_folder(folder, "ssl-dense");
+  const core::FolderLock lock = take_folder(folder, "ssl-dense");
 
   const Mapper mapper(subject, options);
   std::vector<torch::Tensor> maps(train_images.size()), labels(train_images.size());

@@ -31,6 +31,7 @@ Subject DenseSubject::open(const manifest::Model& model) const {
   nn::Backbone& network = *subject.network.backbone;
   nn::Taps maps = network.taps();
   std::erase_if(maps, [](const std::string& tap) { return tap.starts_with("attention-") || tap.starts_with("keys-"); });
+  if (subject.of_head) maps.erase(layer);
   if (layer != "map" && !maps.contains(layer))
     core::fail(core::Exit::usage, "--layer {}: {} has no such map (known: map, {})", layer, network.options().name, fmt::join(maps, ", "));
   nn::freeze(network);

@@ -1,19 +1,21 @@
 #include "tasks/model_input.h"
 
+#include "train/from_first.h"
+
 namespace selfsight::tasks {
 
 void ModelInput::describe(core::Options& options) {
   options.add("dataset", &dataset_file, "data set manifest, when it is not the one that the model was trained on").metavar("FILE");
 }
 
-void ModelInput::read(const std::string& model_file) {
-  const manifest::Document document = manifest::read_document(model_file);
+void ModelInput::read(const std::string& model_file, const dist::Ranks& ranks) {
+  const manifest::Document document = train::read_document(model_file, ranks);
   model = manifest::from_json<manifest::Model>(document.json, document.folder, document.origin);
   folder = document.folder;
   inputs = {manifest::input_entry("model", document.origin, document.json)};
   dataset = model.dataset;
   if (!dataset_file.empty()) {
-    const manifest::Document other = manifest::read_document(dataset_file);
+    const manifest::Document other = train::read_document(dataset_file, ranks);
     dataset = manifest::from_json<manifest::Dataset>(other.json, other.folder, other.origin);
     inputs.push_back(manifest::input_entry("dataset", other.origin, other.json));
   } else if (dataset.splits.empty()) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/tool.h"
+#include "dist/ranks.h"
 #include "manifest/manifest.h"
 
 #include <string>
@@ -18,9 +19,9 @@ struct ModelInput {
 
   /// --dataset.
   void describe(core::Options& options);
-  /// Reads the model manifest (and the data set's). Errors: as manifest::read_document; bad_data for a model that knows no data set when
-  /// none is given.
-  void read(const std::string& model_file);
+  /// Reads the model manifest (and the data set's); of several ranks the first one does. Errors: as manifest::read_document; bad_data for a
+  /// model that knows no data set when none is given.
+  void read(const std::string& model_file, const dist::Ranks& ranks = {});
 };
 
 }  // namespace selfsight::tasks

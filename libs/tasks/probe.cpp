@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <set>
 
 namespace selfsight::tasks {
@@ -130,11 +131,11 @@ void judge_knn(const Task& task, const Subject& subject, const Material& materia
   const Tensor rows = as_tensor(task.train.labelled);
   const Tensor train_x = material.train.index_select(0, rows).to(task.run.device),
                train_y = as_tensor(task.train.labels).index_select(0, rows).to(task.run.device);
+  const auto [begin, end] = task.run.ranks.own_part(material.test.size(0));
+  const Tensor queries = material.test.slice(0, begin, end).to(task.run.device);
   for (const std::int64_t k : task.options.knn_k) {
-    const Tensor predictions =
-        nn::knn_predict(train_x, train_y, material.test.to(task.run.device), k, task.options.knn_temperature, task.classes)
-            .to(torch::kCPU)
-            .contiguous();
+    const Tensor own = nn::knn_predict(train_x, train_y, queries, k, task.options.knn_temperature, task.classes);
+    const Tensor predictions = task.run.ranks.gather_parts(own.to(torch::kCPU).contiguous());
     results.row("kNN top-1", {results.accuracy(predictions)},
                 {{"k", k},
                  {"temperature", task.options.knn_temperature},
@@ -161,7 +162,7 @@ void judge_linear(const Task& task, const Subject& subject, const OpenSplit& spl
                                            inside.index_select(0, labelled).to(device), linear.batch, linear.seed);
   const std::int64_t steps = (count + linear.batch - 1) / linear.batch;
   const LinearFit fit = train_linear(feed, steps, task.classes, material.train.index_select(0, held).to(device),
-                                     labels.index_select(0, held).to(device), linear);
+                                     labels.index_select(0, held).to(device), linear, task.run.ranks);
 
   const Tensor scores = torch::addmm(fit.bias, material.test.to(device), fit.weight).to(torch::kCPU);
   const Tensor predictions = scores.argmax(1);
@@ -174,7 +175,7 @@ void judge_linear(const Task& task, const Subject& subject, const OpenSplit& spl
       {"epochs", linear.epochs},
       {"batch", linear.batch},
       {"weight decay", linear.weight_decay},
-      {"augmentation", options.augment ? fmt::format("crops of {:g} to 1, flip {:g}", options.crop.scale_min, options.crop.flip) : "none"},
+      {"augmentation", options.augment ? options.crop.text() : "none"},
       {"labels", count},
       {"seed", options.seed},
       {"features", features_fact(subject)},
@@ -189,40 +190,47 @@ void judge_few_labels(const Task& task, const Subject& subject, const Material& 
   const Tensor labels = as_tensor(task.train.labels).to(task.run.device), train = material.train.to(task.run.device),
                test = material.test.to(task.run.device);
   for (const LabelBudget& budget : task.budgets) {
-    std::vector<double> top1, top5, strengths;
-    std::int64_t folds = 0;
-    for (std::int64_t draw = 0; draw < (budget.all ? 1 : options.draws); ++draw) {
+    const std::int64_t draws = budget.all ? 1 : options.draws;
+    const Tensor drawn = torch::zeros({4, draws}, torch::kFloat64);  // top-1, top-5, strength, folds; each is one rank's
+    const auto note = [&](std::int64_t what, std::int64_t draw, double value) { drawn[what][draw].fill_(value); };
+    for (std::int64_t draw = task.run.ranks.rank(); draw < draws; draw += task.run.ranks.size()) {
       const Tensor rows = as_tensor(task.draw(budget, draw)).to(task.run.device);
       const ProbeFit fit = fit_probe(train.index_select(0, rows), labels.index_select(0, rows), task.classes, options.strengths,
                                      options.seed, static_cast<std::uint64_t>(draw), {});
       const Tensor scores = torch::addmm(fit.bias, test, fit.weight).to(torch::kCPU);
       const Tensor predictions = scores.argmax(1);
-      top1.push_back(results.accuracy(predictions));
-      if (task.classes > top5_above) top5.push_back(results.top5(scores));
-      strengths.push_back(fit.strength);
-      folds = fit.folds;
+      note(0, draw, results.accuracy(predictions));
+      if (task.classes > top5_above) note(1, draw, results.top5(scores));
+      note(2, draw, fit.strength);
+      note(3, draw, static_cast<double>(fit.folds));
       if (draw == 0) results.breakdown(fmt::format("few-labels, {} labels, draw 0", budget.count), predictions);
     }
+    task.run.ranks.sum_(drawn);
+    const auto of_draws = [&](std::int64_t what) {
+      const auto values = values_of<double>(drawn[what]);
+      return std::vector<double>(values.begin(), values.end());
+    };
+    const auto folds = static_cast<std::int64_t>(of_draws(3).back());
     const Json protocol = {{"labels", budget.count},
-                           {"draws", top1.size()},
+                           {"draws", draws},
                            {"seed", options.seed},
                            {"classifier", "logistic regression, L-BFGS"},
-                           {"L2", strengths},
+                           {"L2", of_draws(2)},
                            {"L2 tried", options.strengths},
                            {"chosen by", folds > 1    ? fmt::format("{}-fold cross-validation within the draw", folds)
                                          : folds == 1 ? "one held-out fifth of the draw"
                                                       : "nothing: a class with a single label, or one strength only"},
                            {"features", features_fact(subject)},
                            {"standardised", standardised_fact(options)}};
-    results.row("few-label top-1", top1, protocol);
-    if (!top5.empty()) results.row("few-label top-5", top5, protocol);
+    results.row("few-label top-1", of_draws(0), protocol);
+    if (task.classes > top5_above) results.row("few-label top-5", of_draws(1), protocol);
   }
 }
 
 void judge_fine_tuning(const Task& task, const Subject& subject, const OpenSplit& train, const OpenSplit& test, Results& results) {
   const ProbeOptions& options = task.options;
   for (const LabelBudget& budget : task.fine_tune_budgets) {
-    std::vector<double> top1;
+    std::vector<double> top1, losses;
     std::int64_t epochs = 0;
     for (std::int64_t draw = 0; draw < (budget.all ? 1 : options.fine_tune_draws); ++draw) {
       FineTuneOptions tuning = options.fine_tune;
@@ -230,6 +238,7 @@ void judge_fine_tuning(const Task& task, const Subject& subject, const OpenSplit
       const FineTuned tuned = fine_tune(subject, train, task.draw(budget, draw), test, task.classes, tuning, options.crop, task.run);
       const Tensor predictions = tuned.predictions.index_select(0, as_tensor(task.test_labelled));
       top1.push_back(results.accuracy(predictions));
+      losses.push_back(tuned.loss);
       epochs = tuned.epochs;
       if (draw == 0) results.breakdown(fmt::format("fine-tune, {} labels", budget.count), predictions);
     }
@@ -244,9 +253,37 @@ void judge_fine_tuning(const Task& task, const Subject& subject, const OpenSplit
                  {"layer decay", options.fine_tune.layer_decay},
                  {"warm-up", options.fine_tune.warmup},
                  {"epochs", epochs},
+                 {"loss of the last epoch", losses},
                  {"batch", options.fine_tune.batch},
-                 {"augmentation", fmt::format("crops of {:g} to 1, flip {:g}", options.crop.scale_min, options.crop.flip)},
+                 {"augmentation", options.crop.text()},
                  {"features", "the whole network"}});
+  }
+}
+
+void judge_heads(const Task& task, const Subject& subject, const OpenSplit& train, const OpenSplit& test, Results& results) {
+  const ProbeOptions& options = task.options;
+  HeadOptions head = options.head;
+  head.seed = options.seed;
+  for (const std::string kind : {"non-linear", "conv"}) {
+    if (!task.does(kind)) continue;
+    const HeadJudged judged = judge_by_head(kind, subject, train, task.train.labelled, test, task.classes, head, options.crop, task.run);
+    const Tensor predictions = judged.predictions.index_select(0, as_tensor(task.test_labelled));
+    results.row(kind + " top-1", {results.accuracy(predictions)},
+                {{"labels", task.train.labelled.size()},
+                 {"classifier", kind == "conv" ? "3x3, 1x1 and 1x1 convolutions with normalisation and ReLU, average, softmax"
+                                               : "two hidden layers of 20 units a class with normalisation and ReLU, softmax"},
+                 {"seed", options.seed},
+                 {"optimizer", "sgd, Nesterov's momentum 0.9"},
+                 {"learning rate", head.learning_rate},
+                 {"falls to a fifth after", judged.drops},
+                 {"chosen on", "nothing: fixed"},
+                 {"weight decay", head.weight_decay},
+                 {"epochs", head.epochs},
+                 {"batch", head.batch},
+                 {"loss of the last epoch", judged.loss},
+                 {"augmentation", options.crop.text()},
+                 {"features", features_fact(subject)}});
+    results.breakdown(kind, predictions);
   }
 }
 
@@ -264,10 +301,11 @@ void warn_of_splits(const Task& task, const OpenSplit& train, const OpenSplit& t
     if (!known.contains(labels[i])) unknown.insert(labels[i]);
   if (!unknown.empty())
     core::log_warning("{} class(es) of the split '{}' have no labelled image in '{}' and cannot be got right (the first: class {})",
-                      unknown.size(), test.name, train.name, *unknown.begin());
+                      unknown.size(), test.name, train.name, class_text(test.class_names, *unknown.begin()));
 }
 
-Task make_task(const OpenSplit& train, const OpenSplit& test, const std::string& origin, const ProbeOptions& options) {
+Task make_task(const OpenSplit& train, const OpenSplit& test, const std::string& origin, const ProbeOptions& options,
+               const dist::Ranks& ranks) {
   if (options.protocols.empty()) core::fail(core::Exit::usage, "--protocol: name at least one, or nothing is judged");
   Task task{options, origin, labelled_split(origin, train.name, data::labels_of(*train.source), train.class_names)};
   const std::vector<std::int64_t> test_labels = data::labels_of(*test.source);
@@ -297,7 +335,7 @@ Task make_task(const OpenSplit& train, const OpenSplit& test, const std::string&
       if (k > labelled) core::fail(core::Exit::usage, "--knn-k {}: the split '{}' has only {} labelled samples", k, train.name, labelled);
   if (task.does("few-labels")) task.budgets = parse_budgets("--labels", options.labels, task.train);
   if (task.does("fine-tune")) task.fine_tune_budgets = parse_budgets("--fine-tune-labels", options.fine_tune_labels, task.train);
-  task.run = {train::open_device(options.device), options.batch, options.workers};
+  task.run = {.device = train::open_device(options.device), .batch = options.batch, .workers = options.workers, .ranks = ranks};
   warn_of_splits(task, train, test);
   return task;
 }
@@ -348,14 +386,14 @@ void add_differences(manifest::Metrics& metrics, const std::string& model) {
 }  // namespace
 
 manifest::Metrics probe(const manifest::Model& model, const manifest::Dataset& dataset, const ProbeOptions& options,
-                        const std::filesystem::path& folder) {
+                        const std::filesystem::path& folder, const dist::Ranks& ranks) {
   train::prepare_cpu(options.threads);
   manifest::Metrics metrics;
   metrics.folder = folder;
   metrics.origin = (folder / "metrics.json").string();
 
   if (std::find(options.protocols.begin(), options.protocols.end(), "classifier") != options.protocols.end()) {
-    judge_classifier(model, dataset, options, folder, metrics);
+    judge_classifier(model, dataset, options, folder, ranks, metrics);
     return metrics;
   }
 
@@ -363,6 +401,8 @@ manifest::Metrics probe(const manifest::Model& model, const manifest::Dataset& d
   for (const std::string& layer : options.layers) {
     subjects.push_back(model_subject(model, layer));
     check_layer(subjects.back());
+    if (subjects.back().of_head && std::find(options.protocols.begin(), options.protocols.end(), "fine-tune") != options.protocols.end())
+      core::fail(core::Exit::usage, "--protocol fine-tune: tunes the network, and --layer {} is of a head behind it", layer);
   }
   if (subjects.empty() || std::set(options.layers.begin(), options.layers.end()).size() != options.layers.size())
     core::fail(core::Exit::usage, "--layer {}: give one or several different ones", fmt::join(options.layers, ","));
@@ -370,14 +410,15 @@ manifest::Metrics probe(const manifest::Model& model, const manifest::Dataset& d
   const OpenSplit train = open_split(dataset, options.train_split, subjects.front(), options.bad),
                   test = open_split(dataset, options.test_split, subjects.front(), options.bad);
   if (const Json left_out = left_out_json({&train, &test}); !left_out.empty()) metrics.extra["bad_items"] = left_out;
-  const Task task = make_task(train, test, dataset.origin, options);
+  const Task task = make_task(train, test, dataset.origin, options, ranks);
   for (const std::string& baseline : options.baselines) {
     if (baseline == "pixels") subjects.push_back(pixel_subject(model));
     if (baseline == "untrained")
       for (const std::string& layer : options.layers) subjects.push_back(untrained_subject(model, layer, options.seed));
   }
 
-  take_folder(folder, "ssl-linear");  // nothing is written before the input has proved good
+  std::optional<core::FolderLock> lock;
+  if (ranks.first()) lock = take_folder(folder, "ssl-linear");  // nothing is written before the input has proved good
   FeatureStore store(subjects, folder, task.run, options.reuse);
   for (const Subject& subject : subjects) {
     Results results(task, subject, metrics);
@@ -385,7 +426,8 @@ manifest::Metrics probe(const manifest::Model& model, const manifest::Dataset& d
     if (task.does("linear") || task.does("knn") || task.does("few-labels")) {
       const auto train_features = store.take(subject, train), test_features = store.take(subject, test);
       store.keep(subject, train, train_features);
-      metrics.features.push_back(to_json(save_features(subject, test, test_features, dataset, store.file_of(subject, test)), folder));
+      if (ranks.first())
+        metrics.features.push_back(to_json(save_features(subject, test, test_features, dataset, store.file_of(subject, test)), folder));
 
       Material material{train_features.features, test_features.features.index_select(0, as_tensor(task.test_labelled)), {}, {}};
       if (task.does("knn")) judge_knn(task, subject, material, results);
@@ -393,6 +435,7 @@ manifest::Metrics probe(const manifest::Model& model, const manifest::Dataset& d
       if (task.does("linear")) judge_linear(task, subject, train, material, results);
       if (task.does("few-labels")) judge_few_labels(task, subject, material, results);
     }
+    judge_heads(task, subject, train, test, results);
     // A whole network has no layer: it is tuned once, and the pixels not at all.
     const bool once = subject.layer == options.layers.front() && !subject.network.backbone->parameters().empty();
     if (task.does("fine-tune") && once) judge_fine_tuning(task, subject, train, test, results);

@@ -4,6 +4,7 @@
 #include "core/options.h"
 #include "manifest/manifest.h"
 #include "tasks/probe_fine_tune.h"
+#include "tasks/probe_head.h"
 #include "tasks/probe_linear.h"
 
 #include <filesystem>
@@ -34,6 +35,7 @@ struct ProbeOptions {
   FineTuneOptions fine_tune;
   std::vector<std::string> fine_tune_labels = {"all"};
   std::int64_t fine_tune_draws = 1;
+  HeadOptions head;  ///< of the protocols "non-linear" and "conv"
   CropOptions crop;
   BadPolicy bad;
   // running
@@ -44,12 +46,14 @@ struct ProbeOptions {
   void describe(core::Options& options);
 };
 
-/// Rows of every protocol for every layer of the model and each baseline ("linear top-1", "kNN top-1", "few-label top-1", "fine-tune
-/// top-1", top-5 beside them with more than ten classes; the pixels, and a whole network that is fine-tuned, are judged once), paired
-/// differences to the baselines, the confusion matrix of the model's first protocol (extra: "confusion", "per_class") and the features of
-/// the test split, which are written into `folder`. The same for the same seed and thread count. Errors: usage (options that do not fit the
-/// data), bad_data (no labels, one class, no such split), no_input (weights missing).
+/// Rows of every protocol for every layer of the model and each baseline ("linear top-1", "kNN top-1", "non-linear top-1", "conv top-1",
+/// "few-label top-1", "fine-tune top-1", top-5 beside some of them with more than ten classes; the pixels, and a whole network that is
+/// fine-tuned, are judged once), paired differences to the baselines, the confusion matrix of the model's first protocol (extra:
+/// "confusion", "per_class") and the features of the test split, which are written into `folder`. The same for the same seed and thread
+/// count. Several ranks share what takes time (the images, the neighbours' queries, the learning rates, the draws, the batches of
+/// fine-tuning); all have the rows, the first one writes. Errors: usage (options that do not fit the data), bad_data (no labels, one class,
+/// no such split), no_input (weights missing).
 manifest::Metrics probe(const manifest::Model& model, const manifest::Dataset& dataset, const ProbeOptions& options,
-                        const std::filesystem::path& folder);
+                        const std::filesystem::path& folder, const dist::Ranks& ranks = {});
 
 }  // namespace selfsight::tasks

@@ -7,14 +7,14 @@
 namespace selfsight::tasks {
 
 void judge_classifier(const manifest::Model& model, const manifest::Dataset& dataset, const ProbeOptions& options,
-                      const std::filesystem::path& folder, manifest::Metrics& metrics) {
+                      const std::filesystem::path& folder, const dist::Ranks& ranks, manifest::Metrics& metrics) {
   if (options.protocols.size() > 1 || !options.baselines.empty() || options.layers != std::vector<std::string>{"pooled"})
     core::fail(core::Exit::usage,
                "--protocol classifier judges what came with the weights, alone: no other protocol, --baseline or --layer goes with it");
   const auto encoder = train::load_encoder(model, "classifier");
   const Subject subject = model_subject(model, "pooled");
   const OpenSplit split = open_split(dataset, options.test_split, subject, options.bad);
-  const EmbedRun run{train::open_device(options.device), options.batch, options.workers};
+  const EmbedRun run{.device = train::open_device(options.device), .batch = options.batch, .workers = options.workers, .ranks = ranks};
   const train::Embedded embedded = embed_split(subject, split, run);
   const torch::Tensor labelled = embedded.labels.ge(0).nonzero().flatten(), labels = embedded.labels.index_select(0, labelled).contiguous();
   if (labels.numel() == 0) core::fail(core::Exit::bad_data, "the split '{}' has no labels", options.test_split);
@@ -26,7 +26,8 @@ void judge_classifier(const manifest::Model& model, const manifest::Dataset& dat
   if (const std::int64_t largest = labels.max().item<std::int64_t>(); largest >= scores.size(1))
     core::fail(core::Exit::bad_data, "the split '{}' has a class {}, the classifier {} classes", options.test_split, largest,
                scores.size(1));
-  take_folder(folder, "ssl-linear");
+  std::optional<core::FolderLock> lock;
+  if (ranks.first()) lock = take_folder(folder, "ssl-linear");
   metrics.model = subject.model;
   if (const auto left_out = left_out_json({&split}); !left_out.empty()) metrics.extra["bad_items"] = left_out;
   for (const std::int64_t k : {1, 5}) {

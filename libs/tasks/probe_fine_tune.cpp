@@ -1,11 +1,9 @@
 #include "tasks/probe_fine_tune.h"
 
-#include "core/error.h"
 #include "core/progress.h"
-#include "data/plan.h"
+#include "dist/gradients.h"
 #include "nn/ema.h"
-#include "train/optimizer.h"
-#include "train/schedule.h"
+#include "train/batches.h"
 
 #include <algorithm>
 #include <cmath>
@@ -15,23 +13,6 @@ namespace selfsight::tasks {
 namespace {
 
 using torch::Tensor;
-
-data::LoaderOptions loading(const EmbedRun& run) {
-  data::LoaderOptions options;
-  options.workers = run.workers;
-  return options;
-}
-
-/// A shuffled plan over some samples of a source. A last short batch is kept only when it is the only one: norms over two images say
-/// little.
-data::EpochPlan plan_over(const std::vector<std::int64_t>& samples, std::int64_t batch, std::uint64_t seed, std::int64_t epoch,
-                          bool drop_last) {
-  const auto count = static_cast<std::int64_t>(samples.size());
-  data::EpochPlan plan = data::shuffled_plan(count, batch, seed, epoch, drop_last && count >= batch);
-  for (auto& draws : plan)
-    for (auto& draw : draws) draw.sample = samples[static_cast<std::size_t>(draw.sample)];
-  return plan;
-}
 
 /// Groups by depth: the learning rate falls by `layer_decay` from the head (depth + 1) down to the stem.
 std::vector<train::ParameterGroup> decayed_groups(const nn::Backbone& backbone, const torch::nn::Module& head, double layer_decay) {
@@ -53,15 +34,6 @@ std::vector<train::ParameterGroup> decayed_groups(const nn::Backbone& backbone, 
 
 }  // namespace
 
-data::Recipe crop_recipe(std::int64_t size, const CropOptions& options) {
-  data::Recipe recipe;
-  recipe.name = "crop";
-  recipe.size = size;
-  recipe.scale_min = options.scale_min;
-  recipe.flip = options.flip;
-  return recipe;
-}
-
 LinearFeed augmented_feed(const Subject& subject, const OpenSplit& split, const std::vector<std::int64_t>& samples, const Tensor& inside,
                           const Tensor& mean, const Tensor& stddev, const LinearOptions& linear, const CropOptions& crop,
                           const EmbedRun& run) {
@@ -70,15 +42,20 @@ LinearFeed augmented_feed(const Subject& subject, const OpenSplit& split, const 
   auto progress = std::make_shared<core::Progress>(subject.name + ": linear probe on crops",
                                                    linear.epochs * static_cast<std::int64_t>(samples.size()), "images");
   subject.network.backbone->to(run.device);
+  // With a last batch smaller than the ranks are many, each would have to do without its part.
+  const bool shared =
+      static_cast<std::int64_t>(samples.size() - 1) % linear.batch + 1 >= run.ranks.size() && linear.batch >= run.ranks.size();
+  const dist::Ranks ranks = shared ? run.ranks : dist::Ranks();
   return [=](std::int64_t epoch, const UseBatch& use) {
-    loader->start(plan_over(samples, linear.batch, linear.seed, epoch, /*drop_last=*/false), epoch);
+    loader->start(train::own_part(plan_over(samples, linear.batch, linear.seed, epoch, /*drop_last=*/false), ranks), epoch);
     while (const auto batch = loader->next()) {
       const Tensor x = train::to_tensor(batch->views[0], subject.network.normalisation, run.device);
-      const Tensor features =
-          train::forward_layer(*subject.network.backbone, x, subject.layer == "pixels" ? "pooled" : subject.layer).to(mean.options());
-      const Tensor rows = torch::tensor(batch->samples), labels = torch::tensor(batch->labels).to(mean.device());
+      const Tensor features = ranks.gather_parts(
+          train::forward_layer(*subject.network.backbone, x, subject.layer == "pixels" ? "pooled" : subject.layer).to(mean.options()));
+      const Tensor rows = ranks.gather_parts(torch::tensor(batch->samples)),
+                   labels = ranks.gather_parts(torch::tensor(batch->labels)).to(mean.device());
       use((features - mean) / stddev, labels, inside.index_select(0, rows).to(mean.device()));
-      progress->advance(batch->size());
+      progress->advance(rows.size(0));
     }
   };
 }
@@ -100,43 +77,38 @@ FineTuned fine_tune(const Subject& subject, const OpenSplit& train, const std::v
   backbone->train();
 
   const auto count = static_cast<std::int64_t>(samples.size());
+  const EmbedRun shared = sharing(run, std::min(options.batch, count));
+  dist::join_all(*backbone, shared.ranks);
   const std::int64_t steps = std::max<std::int64_t>(1, count / options.batch);
   FineTuned out;
   out.epochs = std::max(options.epochs, (options.least_steps + steps - 1) / steps);
   const std::int64_t total = out.epochs * steps;
   const auto warmup = static_cast<std::int64_t>(options.warmup * static_cast<double>(total));
 
-  train::OptimizerOptions rule;
-  rule.optimizer = "adamw";
-  train::Optimizer optimizer(decayed_groups(*backbone, *head, options.layer_decay), rule);
-  data::Loader loader({train.source}, {{crop_recipe(subject.network.size, crop), false}}, options.seed, loading(run));
-  core::Progress progress(subject.name + ": fine-tuning on " + std::to_string(count) + " labels", total, "steps");
-  std::int64_t step = 0;
-  for (std::int64_t epoch = 0; epoch < out.epochs; ++epoch) {
-    loader.start(plan_over(samples, options.batch, options.seed, epoch, /*drop_last=*/true), epoch);
-    while (const auto batch = loader.next()) {
-      const Tensor x = train::to_tensor(batch->views[0], subject.network.normalisation, run.device);
-      const Tensor loss =
-          torch::cross_entropy_loss(head->forward(backbone->forward(x).pooled), torch::tensor(batch->labels).to(run.device));
-      const double value = loss.item<double>();
-      if (!std::isfinite(value))
-        core::fail(core::Exit::bad_data, "{}: fine-tuning diverged at step {}: lower --fine-tune-lr", subject.name, step);
-      optimizer.zero_grad();
-      loss.backward();
-      const double share = static_cast<double>(step - warmup) / static_cast<double>(std::max<std::int64_t>(1, total - warmup));
-      const double lr = step < warmup ? options.learning_rate * static_cast<double>(step + 1) / static_cast<double>(warmup)
-                                      : train::cosine(options.learning_rate, 0, share);
-      optimizer.step(lr, options.learning_rate, options.weight_decay);
-      ++step;
-      progress.advance(1, fmt::format("loss {:.3f}", value));
-    }
-  }
-  progress.finish();
+  CropTraining training;
+  training.title = fmt::format("{}: fine-tuning on {} labels", subject.name, count);
+  training.epochs = out.epochs;
+  training.batch = options.batch;
+  training.seed = options.seed;
+  training.logits = [&](const Tensor& x) { return head->forward(backbone->forward(x).pooled); };
+  training.parameters = dist::trainable(*backbone);
+  for (const Tensor& parameter : head->parameters()) training.parameters.push_back(parameter);
+  training.rule.optimizer = "adamw";
+  training.groups = decayed_groups(*backbone, *head, options.layer_decay);
+  training.rate = [&](const train::Progress& at) {
+    if (at.step < warmup) return options.learning_rate * static_cast<double>(at.step + 1) / static_cast<double>(warmup);
+    const double share = static_cast<double>(at.step - warmup) / static_cast<double>(std::max<std::int64_t>(1, total - warmup));
+    return train::cosine(options.learning_rate, 0, share);
+  };
+  training.peak_rate = options.learning_rate;
+  training.weight_decay = options.weight_decay;
+  out.loss = train_on_crops(subject, train, samples, training, crop, shared, "--fine-tune-lr");
 
   const torch::NoGradGuard no_grad;
   train::EmbedOptions embedding;
   embedding.batch = run.batch;
   embedding.workers = run.workers;
+  embedding.ranks = run.ranks;
   const auto embedded =
       train::embed(*backbone, subject.network.normalisation, subject.network.size, test.source, {}, run.device, embedding);
   out.predictions = head->forward(embedded.features.to(run.device)).argmax(1).to(torch::kCPU);

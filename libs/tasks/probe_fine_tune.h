@@ -1,9 +1,8 @@
 // What sees the images themselves rather than stored features: fine-tuning, and the linear probe under augmentation.
 #pragma once
 
-#include "data/view.h"
+#include "tasks/crop_training.h"
 #include "tasks/probe_linear.h"
-#include "tasks/probe_subject.h"
 
 #include <cstdint>
 #include <memory>
@@ -11,15 +10,9 @@
 
 namespace selfsight::tasks {
 
-/// Random resized crop and flip, the augmentation of the published linear and fine-tuning protocols.
-struct CropOptions {
-  double scale_min = 0.08;  ///< least area of a crop
-  double flip = 0.5;
-};
-data::Recipe crop_recipe(std::int64_t size, const CropOptions& options);
-
 /// Feeds the linear probe with features of freshly cropped images, the backbone frozen in eval mode: one pass over `samples` an epoch.
-/// `inside` is indexed by sample; features are standardised with `mean` and `stddev` (D).
+/// `inside` is indexed by sample; features are standardised with `mean` and `stddev` (D). Several ranks share each batch's images, and all
+/// get the whole.
 LinearFeed augmented_feed(const Subject& subject, const OpenSplit& split, const std::vector<std::int64_t>& samples,
                           const torch::Tensor& inside, const torch::Tensor& mean, const torch::Tensor& stddev, const LinearOptions& linear,
                           const CropOptions& crop, const EmbedRun& run);
@@ -36,10 +29,12 @@ struct FineTuneOptions {
 struct FineTuned {
   torch::Tensor predictions;  ///< one a sample of the test split
   std::int64_t epochs = 0;    ///< as trained
+  double loss = 0;            ///< mean over the last epoch's batches
 };
 
 /// Trains a copy of the subject's network with a linear layer on top on `samples` of `train`, and predicts all of `test` (evaluation view).
-/// The subject's own network stays as it is.
+/// The subject's own network stays as it is. Several ranks share each batch where it divides among them; otherwise each trains alike on the
+/// whole of it. Error: bad_data when the loss is not finite.
 FineTuned fine_tune(const Subject& subject, const OpenSplit& train, const std::vector<std::int64_t>& samples, const OpenSplit& test,
                     std::int64_t classes, const FineTuneOptions& options, const CropOptions& crop, const EmbedRun& run);
 

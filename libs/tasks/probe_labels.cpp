@@ -28,9 +28,14 @@ std::map<std::int64_t, std::vector<std::int64_t>> shuffled_classes(std::span<con
 
 }  // namespace
 
+std::string class_text(const std::vector<std::string>& class_names, std::int64_t label) {
+  const auto index = static_cast<std::size_t>(label);
+  return index < class_names.size() ? fmt::format("'{}'", class_names[index]) : std::to_string(label);
+}
+
 LabelledSplit labelled_split(const std::string& origin, const std::string& split, std::vector<std::int64_t> labels,
-                             std::int64_t class_names) {
-  LabelledSplit out{split, std::move(labels), {}, class_names, 0};
+                             const std::vector<std::string>& class_names) {
+  LabelledSplit out{split, std::move(labels), {}, static_cast<std::int64_t>(class_names.size()), 0};
   std::set<std::int64_t> seen;
   for (std::size_t i = 0; i < out.labels.size(); ++i) {
     const std::int64_t label = out.labels[i];
@@ -43,7 +48,7 @@ LabelledSplit labelled_split(const std::string& origin, const std::string& split
   if (seen.empty()) core::fail(core::Exit::bad_data, "{}: the split '{}' has no labels, which a probe needs", origin, split);
   if (seen.size() == 1)
     core::fail(core::Exit::bad_data, "{}: all labels of the split '{}' are of one class ({}); a probe needs at least two", origin, split,
-               *seen.begin());
+               class_text(class_names, *seen.begin()));
   return out;
 }
 

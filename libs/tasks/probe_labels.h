@@ -17,9 +17,11 @@ struct LabelledSplit {
   std::int64_t classes = 0;            ///< highest label + 1, or the number of class names when that is more
   std::int64_t present = 0;            ///< classes that have samples
 };
+/// "'frog'", or "3" of a class without a name.
+std::string class_text(const std::vector<std::string>& class_names, std::int64_t label);
 /// Error: bad_data, naming the split, when there are no labels or only one class.
 LabelledSplit labelled_split(const std::string& origin, const std::string& split, std::vector<std::int64_t> labels,
-                             std::int64_t class_names);
+                             const std::vector<std::string>& class_names);
 
 /// A number of labels as asked for: "100", "1%", "all".
 struct LabelBudget {

@@ -30,6 +30,7 @@ class Heads {
   }
 
   void step(const Tensor& x, const Tensor& y, const Tensor& inside, double schedule) {
+    if (rates_ == 0) return;  // of more ranks than rates
     const std::int64_t count = x.size(0);
     const Tensor logits = torch::addmm(bias_, x, weight_).view({count, 2, rates_, classes_});
     const Tensor residual = torch::softmax(logits, 3);
@@ -70,9 +71,12 @@ class Heads {
 }  // namespace
 
 LinearFit train_linear(const LinearFeed& feed, std::int64_t steps, std::int64_t classes, const Tensor& held_x, const Tensor& held_y,
-                       const LinearOptions& options) {
+                       const LinearOptions& options, const dist::Ranks& ranks) {
   const torch::NoGradGuard no_grad;
-  Heads heads(held_x.size(1), classes, options, held_x.options());
+  const auto [first, end] = ranks.own_part(static_cast<std::int64_t>(options.learning_rates.size()));
+  LinearOptions own = options;
+  own.learning_rates = {options.learning_rates.begin() + first, options.learning_rates.begin() + end};
+  Heads heads(held_x.size(1), classes, own, held_x.options());
   std::int64_t done = 0;
   const std::int64_t total = options.epochs * steps;
   for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch)
@@ -81,14 +85,19 @@ LinearFit train_linear(const LinearFeed& feed, std::int64_t steps, std::int64_t 
     });
 
   LinearFit out;
-  out.held_out_accuracy = heads.judge(held_x, held_y);
+  const torch::Tensor accuracies = ranks.gather_parts(torch::tensor(heads.judge(held_x, held_y), torch::kFloat64));
+  out.held_out_accuracy.assign(accuracies.const_data_ptr<double>(), accuracies.const_data_ptr<double>() + accuracies.numel());
   std::size_t best = 0;
   for (std::size_t h = 1; h < out.held_out_accuracy.size(); ++h) {
     const double more = out.held_out_accuracy[h] - out.held_out_accuracy[best];
     if (more > 0 || (more == 0 && options.learning_rates[h] < options.learning_rates[best])) best = h;
   }
   out.learning_rate = options.learning_rates[best];
-  std::tie(out.weight, out.bias) = heads.twin(static_cast<std::int64_t>(best));
+  const auto chosen = static_cast<std::int64_t>(best);
+  out.weight = torch::zeros({held_x.size(1), classes}, held_x.options());
+  out.bias = torch::zeros({classes}, held_x.options());
+  if (chosen >= first && chosen < end) std::tie(out.weight, out.bias) = heads.twin(chosen - first);
+  for (const Tensor& part : {out.weight, out.bias}) ranks.sum_(part);  // of one rank's and zeros
   if (out.held_out_accuracy[best] < 0 || !torch::isfinite(out.weight).all().item<bool>())
     core::fail(core::Exit::bad_data,
                "the linear probe diverged at every learning rate: are the features finite? (lower --linear-lr otherwise)");

@@ -1,6 +1,7 @@
 // The linear probe: one softmax layer on frozen features, its learning rate chosen on a held-out part of the training split.
 #pragma once
 
+#include "dist/ranks.h"
 #include "libtorch.h"
 
 #include <cstdint>
@@ -30,9 +31,9 @@ struct LinearFit {
 /// SGD with momentum and a cosine over `epochs`, as MoCo's and DINO's linear evaluation. Every learning rate has two heads, all trained in
 /// one pass over the batches: one never sees the held-out samples and is judged on them (held_x, held_y), its twin sees everything; the
 /// twin of the best judged one is the result (of equals the lower rate). `steps` counts the batches of one epoch. Error: bad_data when no
-/// rate gives a finite head.
+/// rate gives a finite head. Several ranks share the rates: each needs the whole feed.
 LinearFit train_linear(const LinearFeed& feed, std::int64_t steps, std::int64_t classes, const torch::Tensor& held_x,
-                       const torch::Tensor& held_y, const LinearOptions& options);
+                       const torch::Tensor& held_y, const LinearOptions& options, const dist::Ranks& ranks = {});
 
 /// The feed for features that do not change: shuffled batches of x (N x D) and y (N); `inside` N bool. Sample n of epoch e stands where
 /// (seed, e) put it.

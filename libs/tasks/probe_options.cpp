@@ -3,14 +3,17 @@
 namespace selfsight::tasks {
 
 void ProbeOptions::describe(core::Options& o) {
+  const std::vector<std::string> heads = {"non-linear", "conv"}, on_crops = {"linear", "non-linear", "conv", "fine-tune"};
   o.group("What is judged");
   o.add("protocol", &protocols, "how; classifier: the model's own, where its weights came with one, as it is")
-      .choices({"linear", "knn", "few-labels", "fine-tune", "classifier"})
+      .choices({"linear", "knn", "few-labels", "non-linear", "conv", "fine-tune", "classifier"})
       .distinct();
   o.add("baseline", &baselines, "what is judged beside the model, in the same way").choices({"pixels", "untrained"}).distinct();
   o.add("train-split", &train_split, "split whose labels are used").metavar("NAME");
   o.add("test-split", &test_split, "split that is judged on").metavar("NAME");
-  o.add("layer", &layers, "features: pooled, map, or taps such as layer3 or block-11; of several, each is judged on its own")
+  o.add("layer", &layers,
+        "features: pooled, map, taps such as layer3 or block-11, or a head up to a layer (projector-1); of several, each is judged on its "
+        "own")
       .metavar("NAME")
       .distinct();
   o.add("standardise", &standardise, "scale features to mean 0 and deviation 1 over the training split (not for kNN)");
@@ -58,11 +61,21 @@ void ProbeOptions::describe(core::Options& o) {
   o.add("layer-decay", &fine_tune.layer_decay, "factor on the learning rate from each block to the one below")
       .range(0.01, 1)
       .only_with("protocol", {"fine-tune"});
-  o.group("Crops of --augment and fine-tuning");
-  o.add("crop-scale", &crop.scale_min, "least share of the area that a crop keeps")
-      .range(0.001, 1)
-      .only_with("protocol", {"linear", "fine-tune"});
-  o.add("crop-flip", &crop.flip, "probability of a flip").range(0, 1).only_with("protocol", {"linear", "fine-tune"});
+  o.group("Heads on a frozen map (RotNet's: two hidden layers, or a block of convolutions)");
+  o.add("head-epochs", &head.epochs, "epochs").range(1, 100000).only_with("protocol", heads);
+  o.add("head-batch", &head.batch, "batch").range(2, 1 << 20).only_with("protocol", heads);
+  o.add("head-lr", &head.learning_rate, "learning rate of SGD with Nesterov's momentum").range(1e-9, 1e3).only_with("protocol", heads);
+  o.add("head-drops", &head.drops,
+        "shares of the epochs from which on the rate is a fifth of what it was; none: the release's of each head")
+      .range(0, 1)
+      .only_with("protocol", heads);
+  o.add("head-decay", &head.weight_decay, "weight decay").range(0, 1).only_with("protocol", heads);
+  o.group("Crops of --augment, of heads and of fine-tuning");
+  o.add("crop-scale", &crop.scale_min, "least share of the area that a crop keeps").range(0.001, 1).only_with("protocol", on_crops);
+  o.add("crop-padding", &crop.padding, "above 0: crops are not resized but cut from the image with so many pixels of black around it")
+      .range(0, 1 << 12)
+      .only_with("protocol", on_crops);
+  o.add("crop-flip", &crop.flip, "probability of a flip").range(0, 1).only_with("protocol", on_crops);
   o.group("Bad images");
   bad.describe(o);
   o.group("Running");

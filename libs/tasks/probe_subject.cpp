@@ -10,6 +10,8 @@
 #include "manifest/safetensors.h"
 #include "nn/state.h"
 #include "tasks/embed_shards.h"
+#include "tasks/headed.h"
+#include "train/from_first.h"
 
 #include <algorithm>
 #include <mutex>
@@ -88,12 +90,16 @@ std::optional<train::Embedded> stored_features(const fs::path& file, const std::
 
 std::string model_identity(const manifest::Model& model, const std::string& layer) {
   if (model.weights.digest.empty()) return "";
-  const manifest::Json facts = {{"weights", model.weights.digest},
-                                {"architecture", model.architecture},
-                                {"mean", model.mean},
-                                {"stddev", model.stddev},
-                                {"input", model.input},
-                                {"layer", layer}};
+  manifest::Json facts = {{"weights", model.weights.digest},
+                          {"architecture", model.architecture},
+                          {"mean", model.mean},
+                          {"stddev", model.stddev},
+                          {"input", model.input},
+                          {"layer", layer}};
+  if (const auto head = head_layer(model, layer)) {
+    facts["head"] = model.heads.at(head->head).at("weights").value("digest", "");
+    if (facts["head"] == "") return "";
+  }
   return core::digest_of(std::string_view(facts.dump()));
 }
 
@@ -122,8 +128,13 @@ nn::Features PixelBackbone::forward(const torch::Tensor& x, const nn::Taps&) {
 }
 
 Subject model_subject(const manifest::Model& model, const std::string& layer) {
-  return {model.method,      train::load_pretrained(model), layer, model_identity(model, layer), to_json(model, model.folder),
-          /*baseline=*/false};
+  Subject out{model.method,      train::load_pretrained(model), layer, model_identity(model, layer), to_json(model, model.folder),
+              /*baseline=*/false};
+  if (const auto head = head_layer(model, layer)) {
+    out.network.backbone = headed_model(model, *head);
+    out.of_head = true;
+  }
+  return out;
 }
 
 Subject untrained_subject(const manifest::Model& model, const std::string& layer, std::uint64_t seed) {
@@ -133,6 +144,11 @@ Subject untrained_subject(const manifest::Model& model, const std::string& layer
               layer,
               "",
               baseline_manifest(model, "untrained")};
+  if (const auto head = head_layer(model, layer)) {
+    torch::manual_seed(seed);
+    out.network.backbone = headed_untrained(model, *head);
+    out.of_head = true;
+  }
   out.network.backbone->eval();
   return out;
 }
@@ -212,9 +228,13 @@ void check_layer(const Subject& subject) {
   nn::Taps known = subject.network.backbone->taps();
   // Attention maps and keys are not one vector an image.
   std::erase_if(known, [](const std::string& tap) { return tap.starts_with("attention-") || tap.starts_with("keys-"); });
-  if (!known.contains(subject.layer))
-    core::fail(core::Exit::usage, "--layer {}: {} has no such layer (known: pooled, map, {})", subject.layer, subject.name,
-               fmt::join(known, ", "));
+  if (known.contains(subject.layer)) return;
+  const auto heads = subject.model.value("heads", manifest::Json::object());
+  for (const auto& [name, head] : heads.items())
+    for (std::size_t i = 1; head.contains("architecture") && i < head.at("architecture").value("dims", manifest::Json::array()).size(); ++i)
+      known.insert(HeadLayer{name, static_cast<std::int64_t>(i)}.name());
+  core::fail(core::Exit::usage, "--layer {}: {} has no such layer (known: pooled, map, {})", subject.layer, subject.name,
+             fmt::join(known, ", "));
 }
 
 void check_bad_share(std::int64_t bad, std::int64_t all, double most, const std::string& origin, const std::string& split) {
@@ -226,7 +246,7 @@ void check_bad_share(std::int64_t bad, std::int64_t all, double most, const std:
 OpenSplit open_split(const manifest::Dataset& dataset, const std::string& name, const Subject& subject, const BadPolicy& policy,
                      const std::optional<manifest::Shard>& shard) {
   const manifest::Split& split = dataset.split(name);
-  OpenSplit out{name, data::open_split(split), static_cast<std::int64_t>(split.labels.size()), split.digest, {}, {}, shard};
+  OpenSplit out{name, data::open_split(split), split.labels, split.digest, {}, {}, shard};
   if (out.source->size() == 0) core::fail(core::Exit::bad_data, "{}: the split '{}' has no images", dataset.origin, name);
   const std::int64_t channels = subject.network.backbone->options().channels;
   if (out.source->channels() != channels)
@@ -250,6 +270,7 @@ std::vector<train::Embedded> embed_split(const Subject& subject, const OpenSplit
   options.workers = run.workers;
   options.fill = run.fill;
   options.progress = true;
+  options.ranks = run.ranks;
   options.title = subject.name + ": features of " + split.name;
   std::vector<std::string> known = layers;
   std::replace(known.begin(), known.end(), std::string("pixels"), std::string("pooled"));
@@ -280,24 +301,36 @@ fs::path FeatureStore::file_of(const Subject& subject, const OpenSplit& split) c
 }
 
 bool FeatureStore::keep(const Subject& subject, const OpenSplit& split, const train::Embedded& embedded) const {
-  const bool fits = static_cast<std::uint64_t>(embedded.features.nbytes()) < core::free_space(folder_) / 2;
-  if (!reuse_ || !fits || features_key(subject.identity, split).empty()) return false;
-  store_features(subject, split, embedded, file_of(subject, split));
-  return true;
+  if (!reuse_ || features_key(subject.identity, split).empty()) return false;
+  const bool kept = run_.ranks.first() && static_cast<std::uint64_t>(embedded.features.nbytes()) < core::free_space(folder_) / 2;
+  if (kept) store_features(subject, split, embedded, file_of(subject, split));
+  return train::first_says(kept, run_.ranks);
+}
+
+/// What the first rank has in its folder, for all.
+std::optional<train::Embedded> FeatureStore::find(const Subject& subject, const OpenSplit& split) const {
+  const std::string key = features_key(subject.identity, split);
+  if (!reuse_ || key.empty()) return std::nullopt;
+  std::optional<train::Embedded> stored;
+  if (run_.ranks.first()) stored = stored_features(file_of(subject, split), key);
+  if (!train::first_says(stored.has_value(), run_.ranks)) return std::nullopt;
+  train::Embedded out = stored.value_or(train::Embedded());
+  for (torch::Tensor* tensor : {&out.features, &out.labels, &out.index}) *tensor = train::from_first(*tensor, run_.ranks);
+  return out;
 }
 
 train::Embedded FeatureStore::take(const Subject& subject, const OpenSplit& split) {
   const fs::path file = file_of(subject, split);
   if (auto computed = waiting_.extract(file)) return std::move(computed.mapped());
-  if (auto stored = reuse_ ? stored_features(file, features_key(subject.identity, split)) : std::nullopt) {
+  if (auto stored = find(subject, split)) {
     if (!kept_.contains(file)) core::log_info("{}: features of {} taken from an earlier run ({})", subject.name, split.name, file.string());
     return std::move(*stored);
   }
   std::vector<const Subject*> others;
   std::vector<std::string> layers = {subject.layer};
   for (const Subject& other : subjects_) {
-    if (other.name != subject.name || &other <= &subject) continue;
-    if (reuse_ && has_key(file_of(other, split), features_key(other.identity, split))) continue;
+    if (other.name != subject.name || &other <= &subject || other.of_head || subject.of_head) continue;
+    if (train::first_says(reuse_ && has_key(file_of(other, split), features_key(other.identity, split)), run_.ranks)) continue;
     others.push_back(&other);
     layers.push_back(other.layer);
   }
@@ -337,7 +370,7 @@ manifest::Features save_features(const Subject& subject, const OpenSplit& split,
   return out;
 }
 
-void take_folder(const fs::path& folder, const std::string& tool) {
+core::FolderLock take_folder(const fs::path& folder, const std::string& tool) {
   const fs::path mark = folder / ("." + tool);
   std::error_code error;
   if (fs::exists(folder, error) && !fs::is_directory(folder, error))
@@ -346,6 +379,9 @@ void take_folder(const fs::path& folder, const std::string& tool) {
     core::fail(core::Exit::cannot_create, "{}: holds files that {} did not write; choose another folder with -o", folder.string(), tool);
   core::make_folder(folder);
   core::write_atomically(mark, std::string_view("This folder is " + tool + "'s: it may write its results over earlier ones.\n"));
+  core::FolderLock lock(folder);
+  core::remove_leftovers(folder);  // of one that was killed while it wrote
+  return lock;
 }
 
 }  // namespace selfsight::tasks

@@ -1,6 +1,7 @@
 // Whose features a probe judges: a model, the same architecture with random weights, or the raw pixels.
 #pragma once
 
+#include "core/folder_lock.h"
 #include "core/options.h"
 #include "data/loader.h"
 #include "data/source.h"
@@ -32,13 +33,14 @@ class PixelBackbone : public nn::Backbone {
 struct Subject {
   std::string name;              ///< the method of a model, "untrained", "pixels"
   train::Pretrained network;     ///< on the CPU, in eval mode
-  std::string layer = "pooled";  ///< what its features are taken from ("pixels" for the pixels)
+  std::string layer = "pooled";  ///< what its features are taken from ("pixels" for the pixels; "projector-1" of a head)
   std::string identity;          ///< digest of everything the features depend on beside the images; "" when that is not known
   manifest::Json model;          ///< the manifest; for a baseline one without weights
   bool baseline = true;
+  bool of_head = false;  ///< the layer is one of a head, behind the backbone
 };
 
-/// Errors: as train::load_pretrained.
+/// Errors: as train::load_pretrained, and train::load_encoder for a layer of a head.
 Subject model_subject(const manifest::Model& model, const std::string& layer);
 /// The model's architecture with weights drawn by `seed`.
 Subject untrained_subject(const manifest::Model& model, const std::string& layer, std::uint64_t seed);
@@ -56,7 +58,7 @@ struct BadPolicy {
 struct OpenSplit {
   std::string name;
   std::shared_ptr<const data::Source> source;  ///< without the samples that were left out
-  std::int64_t class_names = 0;
+  std::vector<std::string> class_names;
   std::string digest;                    ///< of its content; "" when the data set does not say
   std::vector<data::BadItem> left_out;   ///< bad images, by their place in the whole split
   std::vector<std::int64_t> kept;        ///< places of the source's samples in the whole split; empty when it is the whole split
@@ -77,6 +79,7 @@ struct EmbedRun {
   torch::Device device = torch::kCPU;
   std::int64_t batch = 256, workers = 0;
   bool fill = false;  ///< as train::EmbedOptions has it
+  dist::Ranks ranks;  ///< that share the work; all have its results
 };
 /// Features of an opened split. Error: bad_data when one is not finite, usage for a layer that the network does not have.
 train::Embedded embed_split(const Subject& subject, const OpenSplit& split, const EmbedRun& run);
@@ -87,6 +90,7 @@ std::vector<train::Embedded> embed_split(const Subject& subject, const OpenSplit
 /// Where the features of a probe's subjects come from, each of one layer: from the folder, when an earlier run of the same network on the
 /// same images left them there (only weights and images whose digests the manifests give are recognised again), else from one pass through
 /// the network for all of its layers that are still to be asked for. Those are kept in the folder, or wait in memory where they cannot be.
+/// The folder is the first rank's; all take part in every call but file_of.
 class FeatureStore {
  public:
   /// `subjects` in the order in which they are asked for, those of one network under one name; they must outlive it.
@@ -98,6 +102,7 @@ class FeatureStore {
   bool keep(const Subject& subject, const OpenSplit& split, const train::Embedded& embedded) const;
 
  private:
+  [[nodiscard]] std::optional<train::Embedded> find(const Subject& subject, const OpenSplit& split) const;
   const std::vector<Subject>& subjects_;
   std::filesystem::path folder_;
   EmbedRun run_;
@@ -122,7 +127,8 @@ std::string store_features(const Subject& subject, const OpenSplit& split, const
 manifest::Features save_features(const Subject& subject, const OpenSplit& split, const train::Embedded& embedded,
                                  const manifest::Dataset& dataset, const std::filesystem::path& file);
 
-/// Makes `folder` the tool's own. Error: cannot_create when it holds files but not the mark of an earlier run of `tool`.
-void take_folder(const std::filesystem::path& folder, const std::string& tool);
+/// Makes `folder` the tool's own as long as the lock is held. Error: cannot_create when it holds files but not the mark of an earlier run
+/// of `tool`, or another process is at work in it.
+[[nodiscard]] core::FolderLock take_folder(const std::filesystem::path& folder, const std::string& tool);
 
 }  // namespace selfsight::tasks

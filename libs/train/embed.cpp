@@ -49,6 +49,7 @@ namespace {
 
 /// One vector a sample from a map (N x C x h x w) or from tokens (N x T x D).
 torch::Tensor as_vector(const torch::Tensor& tap, bool class_token) {
+  if (tap.dim() == 2) return tap;
   if (tap.dim() == 4) return tap.mean({2, 3});
   return class_token ? tap.select(1, 0) : tap.mean(1);
 }

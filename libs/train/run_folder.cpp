@@ -2,11 +2,7 @@
 
 #include "core/error.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
-#include <cerrno>
-#include <cstring>
 #include <limits>
 
 namespace selfsight::train {
@@ -68,20 +64,7 @@ RunFolder::RunFolder(fs::path path, const nlohmann::json& identity, const std::v
   if (fs::exists(path_) && !fs::is_empty(path_) && !fs::exists(config) && !fs::exists(path_ / ".lock"))
     core::fail(core::Exit::cannot_create, "{}: holds files that no run wrote; choose another folder with -o", path_.string());
   core::make_folder(path_);
-  const fs::path lock = path_ / ".lock";
-  lock_.file = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (lock_.file < 0) core::fail(core::Exit::cannot_create, "{}: {}", lock.string(), std::strerror(errno));
-  // The kernel drops the lock with the process, however it ends, so a stale one cannot be left behind.
-  const int error = ::flock(lock_.file, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
-  if (error != 0 && error != EWOULDBLOCK)
-    core::fail(core::Exit::io, "{}: the file system gives no lock: {}", lock.string(), std::strerror(error));
-  if (error != 0)
-    core::fail(core::Exit::cannot_create, "{}: another run is at work in this folder ({})", path_.string(), core::read_text(lock));
-  char host[256] = "unknown host";
-  ::gethostname(host, sizeof host - 1);
-  const std::string owner = fmt::format("process {} on {}", ::getpid(), host);
-  if (::ftruncate(lock_.file, 0) != 0 || ::pwrite(lock_.file, owner.data(), owner.size(), 0) < 0)
-    core::fail(core::Exit::io, "{}: {}", lock.string(), std::strerror(errno));
+  lock_.emplace(path_);
   core::remove_leftovers(path_);  // of a run that was killed while it wrote weights or a record
 
   const bool has_work =
@@ -111,10 +94,6 @@ RunFolder::RunFolder(fs::path path, const nlohmann::json& identity, const std::v
 void RunFolder::claim() {
   if (is_new_ || lengthened_) core::write_atomically(path_ / "config.json", identity_.dump(1) + "\n");
   is_new_ = false;
-}
-
-RunFolder::Lock::~Lock() {
-  if (file >= 0) ::close(file);
 }
 
 RunFolder::~RunFolder() {

@@ -2,9 +2,11 @@
 #pragma once
 
 #include "core/files.h"
+#include "core/folder_lock.h"
 
 #include <nlohmann/json.hpp>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,14 +28,7 @@ class RunFolder {
   void claim();
 
  private:
-  struct Lock {  ///< let go also where the constructor refuses the folder
-    int file = -1;
-    Lock() = default;
-    ~Lock();
-    Lock(const Lock&) = delete;
-    Lock& operator=(const Lock&) = delete;
-  };
-  Lock lock_;
+  std::optional<core::FolderLock> lock_;
   core::fs::path path_;
   nlohmann::json identity_;
   bool is_new_ = false, lengthened_ = false;

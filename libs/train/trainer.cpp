@@ -1,27 +1,26 @@
 #include "train/trainer.h"
 
-#include "core/digest.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "core/signals.h"
-#include "data/plan_file.h"
 #include "dist/gradients.h"
-#include "manifest/payload.h"
 #include "nn/batch_norm.h"
 #include "nn/norm_statistics.h"
 #include "nn/state.h"
 #include "nn/to_device.h"
+#include "train/bad_items.h"
+#include "train/batches.h"
 #include "train/checkpoint.h"
 #include "train/deadline.h"
 #include "train/faults.h"
 #include "train/feed.h"
+#include "train/finished.h"
+#include "train/from_first.h"
 #include "train/journal.h"
 #include "train/loading_meter.h"
 #include "train/monitor.h"
 #include "train/passes.h"
 #include "train/run_folder.h"
-#include "train/save_head.h"
-#include "train/share_state.h"
 #include "train/training_set.h"
 #include "train/views_picture.h"
 
@@ -52,9 +51,13 @@ class Trainer {
 
  private:
   void restore(const std::optional<CheckpointState>& state);
-  [[nodiscard]] data::EpochPlan proposed_batches(std::int64_t number) const;
-  /// The rank's own places of each batch.
-  [[nodiscard]] data::EpochPlan own_part(data::EpochPlan plan) const;
+  /// Of what is drawn from here on; another one after the run had to go back.
+  [[nodiscard]] std::uint64_t seed() const { return faults_.seed(options_.seed); }
+  /// LibTorch's random numbers depend on these alone: a resumed run draws the same ones, and so do all ranks.
+  template <class... Index>
+  void seed_torch(core::Stream stream, Index... index) const {
+    torch::manual_seed(core::Rng(seed(), stream, static_cast<std::uint64_t>(index)...).bits64() >> 1);
+  }
   /// The step at which an epoch ends, or the run in its middle.
   [[nodiscard]] std::int64_t end_of(std::int64_t epoch) const {
     return std::min(progress_.total_steps, (epoch + 1) * progress_.steps_per_epoch);
@@ -73,9 +76,6 @@ class Trainer {
   void checkpoint();
   void stop_if_agreed();
   void same_buffers();
-  [[nodiscard]] std::vector<data::BadItem> bad_items() const;
-  manifest::Model export_model();
-  json training_facts() const;
 
   Run& run_;
   const TrainOptions& options_;
@@ -90,8 +90,7 @@ class Trainer {
   std::unique_ptr<Passes> passes_;
   std::unique_ptr<nn::NormStatistics> statistics_;
   std::unique_ptr<Feed> feed_;
-  std::optional<data::SavedBatches> batches_;
-  std::vector<std::int64_t> shards_;  ///< of each sample, where a window is shuffled at a time
+  std::optional<Batches> batches_;
   Checkpoints checkpoints_;
   Deadline deadline_;
   Journal journal_;
@@ -102,7 +101,7 @@ class Trainer {
   std::vector<data::BadItem> bad_;  ///< as of the last checkpoint
   double peak_lr_ = 0, epoch_loss_ = 0;
   std::int64_t epoch_steps_ = 0, images_ = 0;
-  json lengths_ = json::array();    ///< {"step", "total"}: from which step on the schedule was for so many
+  json lengths_ = json::array();    ///< as Course has them
   std::optional<double> knn_here_;  ///< of the weights as they are
   double saved_ = core::monotonic_seconds();
   LoadingMeter since_log_, since_epoch_;
@@ -152,13 +151,8 @@ Trainer::Trainer(Run& run)
   setup.split = set_.split();
   setup.ranks = ranks_;
   options_.check();
-  if (!options_.plan.empty()) batches_ = data::read_batches(options_.plan, set_.split(), set_.samples(), options_.batch);
-  if (options_.shuffle_window > 0) {
-    shards_ = data::shards_of(*set_.source());
-    if (std::all_of(shards_.begin(), shards_.end(), [&](std::int64_t shard) { return shard == shards_.front(); }))
-      core::log_warning("--shuffle-window: the split '{}' is not in several shards, so all of it is shuffled together", options_.split);
-  }
-  setup.planned = batches_.has_value();
+  batches_.emplace(options_, set_);
+  setup.planned = batches_->planned();
   torch::manual_seed(options_.seed);
   method_.build(setup);
   // Filters in the layout that the pixels have: without this every convolution would reorder them.
@@ -202,9 +196,7 @@ void Trainer::restore(const std::optional<CheckpointState>& of_first) {
     epoch_steps_ = state->facts.at("epoch_steps").get<std::int64_t>();
     faults_.load(state->facts);
     if (state->facts.contains("first_loss")) collapse_.set_first_loss(state->facts.at("first_loss").get<double>());
-    std::vector<data::BadItem> bad;
-    for (const auto& item : state->facts.value("bad_items", json::array())) bad.push_back({item.at(0), item.at(1), item.at(2), item.at(3)});
-    feed_->loader().add_bad_items(bad);
+    feed_->loader().add_bad_items(bad_items_from(state->facts.value("bad_items", json::array())));
     lengths_ = state->facts.at("lengths");
     knn_here_ = state->knn;
     core::log_info("going on from step {} of {}", progress_.step, progress_.total_steps);
@@ -228,25 +220,11 @@ void Trainer::same_buffers() {
   for (const auto& buffer : method_.buffers()) ranks_.broadcast_(buffer);
 }
 
-/// Those that any rank has met, in order of sample.
-std::vector<data::BadItem> Trainer::bad_items() const {
-  json own = json::array();
-  for (const auto& item : feed_->loader().bad_items()) own.push_back({item.sample, item.source, item.name, item.reason});
-  std::map<std::pair<std::int32_t, std::int64_t>, data::BadItem> all;
-  for (const auto& text : ranks_.gather(own.dump()))
-    for (const auto& item : json::parse(text)) all.insert({{item.at(1), item.at(0)}, {item.at(0), item.at(1), item.at(2), item.at(3)}});
-  std::vector<data::BadItem> out;
-  for (auto& [place, item] : all) out.push_back(std::move(item));
-  return out;
-}
-
 /// All ranks take part, for what each of them knows; the first one writes.
 void Trainer::checkpoint() {
   faults_.note_checkpoint(progress_.step);
-  bad_ = bad_items();
+  bad_ = of_all_ranks(feed_->loader().bad_items(), ranks_);
   feed_->loader().add_bad_items(bad_);  // so that --max-bad is of all, with a stop in between or without
-  json bad = json::array();
-  for (const auto& item : bad_) bad.push_back({item.sample, item.source, item.name, item.reason});
   if (!ranks_.first()) return;
   CheckpointState state;
   state.step = progress_.step;
@@ -257,7 +235,7 @@ void Trainer::checkpoint() {
   for (const auto& [name, tensor] : optimizer_->state()) state.tensors.emplace("optimizer/" + name, tensor);
   for (const auto& child : method_.named_modules("", /*include_self=*/false))
     if (child.value() == method_.backbone()) state.network = "method/" + child.key() + ".";
-  state.facts = {{"epoch_loss", epoch_loss_}, {"epoch_steps", epoch_steps_}, {"lengths", lengths_}, {"bad_items", std::move(bad)}};
+  state.facts = {{"epoch_loss", epoch_loss_}, {"epoch_steps", epoch_steps_}, {"lengths", lengths_}, {"bad_items", to_json(bad_)}};
   if (collapse_.first_loss()) state.facts["first_loss"] = *collapse_.first_loss();
   state.facts.update(faults_.state());
   state.facts.update(journal_.sync());
@@ -331,7 +309,7 @@ bool Trainer::roll_back_or_fail() {
   if (!faults_.must_go_back()) return false;
   std::optional<CheckpointState> clean;
   if (ranks_.first()) clean = checkpoints_.newest_clean();
-  faults_.check_return(progress_.step, ranks_.broadcast(clean ? "yes" : "no") == "yes", peak_lr_);
+  faults_.check_return(progress_.step, first_says(clean.has_value(), ranks_), peak_lr_);
   const Faults before = faults_;
   const std::int64_t fault = progress_.step;
   restore(clean);
@@ -342,19 +320,12 @@ bool Trainer::roll_back_or_fail() {
 }
 
 bool Trainer::update(std::int64_t number) {
-  // A step's own random numbers depend on (seed, step) alone, so a resumed run draws the same ones, and so do all ranks.
-  core::Rng step_rng(faults_.seed(options_.seed), core::Stream::step, static_cast<std::uint64_t>(progress_.step));
-  torch::manual_seed(step_rng.bits64() >> 1);
   passes_->forget_gradients();
   statistics_->keep();
   Outcome outcome;
   std::vector<torch::Tensor> losses;
   for (std::int64_t part = 0; part < options_.accumulate; ++part) {
-    if (part > 0)
-      torch::manual_seed(core::Rng(faults_.seed(options_.seed), core::Stream::step, static_cast<std::uint64_t>(progress_.step),
-                                   static_cast<std::uint64_t>(part))
-                             .bits64() >>
-                         1);
+    seed_torch(core::Stream::step, progress_.step, part);
     const bool last = part + 1 == options_.accumulate;
     const auto fed = feed_->next();
     if (!fed) core::fail(core::Exit::internal, "the plan of epoch {} ended early", number);
@@ -420,22 +391,6 @@ void Trainer::log_step(const Outcome& outcome, double loss, double lr) {
   journal_.timing(timing);
 }
 
-data::EpochPlan Trainer::proposed_batches(std::int64_t number) const {
-  if (batches_) return batches_->epoch(faults_.seed(options_.seed), number);
-  if (options_.shuffle_window > 0)
-    return data::windowed_plan(shards_, options_.shuffle_window, options_.batch, faults_.seed(options_.seed), number, /*drop_last=*/true);
-  return data::shuffled_plan(set_.samples(), options_.batch, faults_.seed(options_.seed), number, /*drop_last=*/true);
-}
-
-data::EpochPlan Trainer::own_part(data::EpochPlan plan) const {
-  if (ranks_.alone()) return plan;
-  for (auto& batch : plan) {
-    const auto [begin, end] = ranks_.own_part(static_cast<std::int64_t>(batch.size()));
-    batch = data::BatchPlan(batch.begin() + begin, batch.begin() + end);
-  }
-  return plan;
-}
-
 void Trainer::epoch(std::int64_t number) {
   const std::int64_t done = progress_.step - number * progress_.steps_per_epoch;
   if (done == 0) {
@@ -457,11 +412,11 @@ void Trainer::epoch(std::int64_t number) {
       work();
       journal_.stage(stage, number, begin);
     };
-    torch::manual_seed(core::Rng(faults_.seed(options_.seed), core::Stream::epoch, static_cast<std::uint64_t>(number)).bits64() >> 1);
+    seed_torch(core::Stream::epoch, number);
     method_.before_epoch(context);
     same_buffers();
   }
-  feed_->start(own_part(method_.plan(proposed_batches(number), faults_.seed(options_.seed), number)), number, done * options_.accumulate);
+  feed_->start(own_part(method_.plan(batches_->of_epoch(seed(), number), seed(), number), ranks_), number, done * options_.accumulate);
   // Rates are of the steps alone: what lies between two epochs is not counted.
   for (LoadingMeter* meter : {&since_log_, &since_epoch_}) meter->lap(feed_->loader().times(), feed_->transfer(), images_);
   method_.train();
@@ -515,53 +470,6 @@ void Trainer::finish_epoch(std::int64_t number) {
   if (!last) stop_if_agreed();
 }
 
-/// The record of the run: what was done, which files tell of it, which items were bad.
-json Trainer::training_facts() const {
-  const auto file = [&](const char* name) {
-    const fs::path path = folder_ / name;
-    return json{{"path", path.string()}, {"digest", core::digest_of_file(path)}};
-  };
-  json facts = {{"epochs", progress_.epochs()},
-                {"steps", progress_.step},
-                {"batch", options_.batch * options_.accumulate},
-                {"images", progress_.step * options_.batch * options_.accumulate},
-                {"split", options_.split},
-                {"samples", set_.samples()},
-                {"files", {{"metrics", file("metrics.jsonl")}}}};
-  if (fs::exists(folder_ / "views.png")) facts["files"]["views"] = file("views.png");
-  json bad = json::array();
-  for (const auto& item : bad_) bad.push_back({{"name", item.name}, {"reason", item.reason}});
-  if (!bad.empty()) facts["bad_items"] = std::move(bad);
-  if (lengths_.size() > 1) facts["lengths"] = lengths_;
-  if (run_.provenance) {  // what differs between two runs of the same command
-    facts["seconds"] = journal_.seconds();
-    if (!ranks_.alone()) facts["ranks"] = ranks_.size();
-    facts["files"]["timings"] = file("timings.jsonl");
-  }
-  return facts;
-}
-
-/// On the first rank, whose files they are; the others' is empty.
-manifest::Model Trainer::export_model() {
-  manifest::Model model;
-  const auto network = method_.backbone();
-  const auto views = method_.views(set_.image());
-  model.method = run_.method;
-  model.architecture = nn::to_json(network->options());
-  model.weights.path = folder_ / "weights.safetensors";
-  model.weights.digest = nn::save_tensors(model.weights.path, nn::named_state(*network));
-  model.input = {views.at(0).recipe.size, views.at(0).recipe.size, set_.channels()};
-  model.mean = set_.normalisation().mean;
-  model.stddev = set_.normalisation().stddev;
-  model.feature_dim = network->feature_dim();
-  model.config = run_.config;
-  for (const auto& [name, head] : method_.heads()) model.heads[name] = save_head(folder_, name, *head);
-  journal_.sync();
-  model.training = training_facts();
-  model.dataset = run_.dataset;
-  return model;
-}
-
 manifest::Model Trainer::train() {
   restore(ranks_.first() ? checkpoints_.newest() : std::nullopt);
   const std::string scaled =
@@ -581,24 +489,9 @@ manifest::Model Trainer::train() {
   if (!bad_.empty())
     core::log_warning("{} of {} images cannot be used and were left out; {} lists them under training/bad_items", bad_.size(),
                       set_.samples(), (folder_ / "model.json").string());
-  return ranks_.first() ? export_model() : manifest::Model();
-}
-
-/// What the folder's run left when it had ended, if it is as long as this one is to be.
-std::optional<manifest::Model> finished_run(const Run& run) {
-  const fs::path finished = run.folder / "model.json";
-  if (!fs::exists(finished)) return std::nullopt;
-  try {
-    auto model = manifest::read<manifest::Model>(finished.string());
-    const auto as_long = [&](const char* option) { return model.config.value(option, json()) == run.config.value(option, json()); };
-    if (model.config.is_object() && !(as_long("epochs") && as_long("max-steps"))) return std::nullopt;
-    manifest::checked_payload(model.weights, "weights file", finished.string());
-    core::log_info("{}: finished already", finished.string());
-    return model;
-  } catch (const core::Error& error) {
-    core::log_warning("the run is finished, but what it left is damaged ({}); it is written again from the last checkpoint", error.what());
-    return std::nullopt;
-  }
+  if (!ranks_.first()) return {};  // the files are the first one's
+  journal_.sync();
+  return export_model(run_, method_, set_, {progress_, journal_.seconds(), bad_, lengths_});
 }
 
 /// All ranks must have been started alike: in what changes the result, and in what they do together.

@@ -23,7 +23,18 @@ ok "more epochs" tiny_run moco data.json whole --epochs 3 --log-every 7
 grep -q '"lengths"' whole/model.json && pass || fail "model.json does not tell of the two lengths"
 before=$(cat whole/model.json)
 ok "the same again" tiny_run moco data.json whole --epochs 3
+cp out again.json
 [ "$before" = "$(cat whole/model.json)" ] && pass || fail "a finished run did not stay as it was"
+# Its manifest is there for whoever can only read the folder; more work is not.
+read_only='mount --bind whole whole && mount -o remount,bind,ro whole'
+if unshare -rm sh -c "$read_only" 2>/dev/null; then
+  in_read_only="$read_only; $(declare -f tiny_run); tiny_options='$tiny_options'; tiny_run moco data.json whole --epochs"
+  ok "finished, in a read-only folder" unshare -rm bash -c "$in_read_only 3"
+  same out again.json
+  refuses 73 'whole/.*Read-only file system' unshare -rm bash -c "$in_read_only 4"
+else
+  echo "a read-only folder is not tried: mounts are not allowed here"
+fi
 
 # The batch scheduler says when the job ends: a checkpoint two minutes before, and exit code 75.
 SLURM_JOB_END_TIME=$(($(date +%s) + 90)) tiny_run moco data.json job >out 2>err

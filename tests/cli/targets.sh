@@ -48,6 +48,14 @@ while at < len(data):
 assert kinds[:2] == [b'IHDR', b'tEXt'] and kinds[-1] == b'IEND', kinds
 P
 
+# A broken picture among sound ones is left out of a sheet, and told of; of broken ones alone there is none.
+cp -r photos cracked; truncate -s 60 cracked/train/cat/0.png
+ok "cracked" ssl-data folder cracked -o cracked.json
+ok "sheet without it" ssl-data sample --count 1000 cracked.json -o cracked.png
+grep -q 'left out: .*cat/0.png' err && pass || { fail "nothing of the broken picture"; cat err; }
+for picture in cracked/train/*/*.png; do truncate -s 60 "$picture"; done
+refuses 65 'png: ' ssl-data sample cracked.json -o none.png
+
 # Lists of sample numbers beside a manifest.
 ok "split" ssl-data split --into a=0.5,b=0.5 photos.json -o parts.json
 ok "split again" ssl-data split --into a=0.5,b=0.5 photos.json -o parts.json

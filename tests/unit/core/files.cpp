@@ -1,6 +1,7 @@
 #include "core/files.h"
 
 #include "core/digest.h"
+#include "core/folder_lock.h"
 #include "core/rng.h"
 #include "unit/support.h"
 
@@ -37,6 +38,14 @@ std::vector<std::byte> gzip(const std::string& text) {
   out.resize(stream.total_out);
   deflateEnd(&stream);
   return out;
+}
+
+/// The number of a process that has ended.
+pid_t a_dead_process() {
+  const pid_t dead = ::fork();
+  if (dead == 0) ::_exit(0);
+  ::waitpid(dead, nullptr, 0);
+  return dead;
 }
 
 std::string text_of(const std::vector<std::byte>& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
@@ -204,13 +213,38 @@ TEST_CASE("a folder is made in one step or not at all") {
                  "exists already"));
   CHECK_THROWS(create_folder_atomically(folder / "not", [](const fs::path&) { throw std::runtime_error("no"); }));
   CHECK(folder.entries() == 1);
+  // What a killed process left of this folder goes, what one left of another stays.
+  const pid_t dead = a_dead_process();
+  make_folder(folder / fmt::format(".next.selfsight-tmp-{}-0", dead));
+  make_folder(folder / fmt::format(".nex.selfsight-tmp-{}-0", dead));
+  create_folder_atomically(folder / "next", [](const fs::path&) {});
+  CHECK_FALSE(fs::exists(folder / fmt::format(".next.selfsight-tmp-{}-0", dead)));
+  CHECK(fs::exists(folder / fmt::format(".nex.selfsight-tmp-{}-0", dead)));
+}
+
+TEST_CASE("a folder is locked for one process at a time, and free once it is gone") {
+  const Folder folder;
+  {
+    const FolderLock held(folder.path());
+    CHECK(contains(error_of(Exit::cannot_create, [&] { FolderLock{folder.path()}; }), fmt::format("process {} on", ::getpid())));
+  }
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const FolderLock held(folder.path());
+    ::raise(SIGKILL);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  CHECK(WTERMSIG(status) == SIGKILL);
+  FolderLock one(folder.path());
+  const FolderLock moved = std::move(one);
+  CHECK_THROWS_AS(FolderLock{folder.path()}, Error);
+  CHECK(contains(error_of(Exit::cannot_create, [&] { FolderLock{folder / "missing"}; }), "missing"));
 }
 
 TEST_CASE("leftovers of dead runs are removed, and nothing else") {
   const Folder folder;
-  const pid_t dead = ::fork();
-  if (dead == 0) ::_exit(0);
-  ::waitpid(dead, nullptr, 0);
+  const pid_t dead = a_dead_process();
   const auto name = [](pid_t owner) { return fmt::format(".step-5.selfsight-tmp-{}-0", owner); };
   make_folder(folder / name(dead));
   write_atomically(folder / name(dead) / "half", std::string_view("x"));

@@ -98,6 +98,20 @@ TEST_CASE("hsa: the loss at a stage leaves later stages and the last head alone;
   }
 }
 
+TEST_CASE("hsa: keys and queues of every level get no gradient") {
+  Built built("hsa", with(tiny, {{"dim", 16}, {"stages", {"layer2", "layer3"}}}));
+  built.step(four_views()).loss.backward();
+  std::int64_t trained = 0;
+  for (const auto& item : built.method->named_parameters()) {
+    CAPTURE(item.key());
+    CHECK(item.value().grad().defined() == item.key().starts_with("query."));
+    trained += item.key().starts_with("query.");
+  }
+  CHECK(trained > 0);
+  for (const auto& item : built.method->named_buffers())
+    if (item.key().ends_with(".rows")) CHECK_FALSE(item.value().requires_grad());
+}
+
 TEST_CASE("hsa: with equal embeddings and queues the whole loss is (1 + sum of w_s) ln(1 + |Q|)") {
   Built built("hsa", with(tiny, {{"dim", 16}, {"stages", {"layer2", "layer3"}}, {"stage-weight", 0.5}}));
   const torch::NoGradGuard no_grad;

@@ -63,6 +63,19 @@ TEST_CASE("hallucinator: with q~ = q the loss around moco is plain moco's") {
   CHECK(wrapped == doctest::Approx(plain.step({a, b}).loss.item<double>()).epsilon(1e-6));
 }
 
+TEST_CASE("hallucinator: further queries leave the pairs' own as they are; the loss is the mean over both") {
+  for (const std::string host : {"moco", "simsiam"}) {
+    CAPTURE(host);
+    Wrapped built(host);
+    const auto pair = built.host().encode(Built::images(1), Built::images(2), built.progress);
+    const torch::Tensor made = built.modifier().hallucinate(pair.query, pair.counterpart(), 0.05);
+    const auto loss = [&](const train::PairMethod::Pair& of) { return built.host().compare(of, built.progress).loss.item<double>(); };
+    // SimSiam's pair holds both directions, half of its rows each.
+    CHECK(loss(pair.with_queries(made)) == doctest::Approx((loss(pair) + loss({made, pair.key})) / 2).epsilon(1e-5));
+    CHECK(loss(pair) != doctest::Approx(loss({made, pair.key})).epsilon(1e-3));
+  }
+}
+
 TEST_CASE("hallucinator: gradients reach M and the query encoder by the hallucinated rows alone, and moco's key encoder never") {
   for (const std::string host : {"moco", "simclr", "simsiam"}) {
     CAPTURE(host);

@@ -18,6 +18,20 @@ TEST_CASE("moco: gradients reach the query encoder alone") {
   CHECK_FALSE(built.state("queue.rows").requires_grad());
 }
 
+TEST_CASE("moco: a modifier gets the query as the head gives it, and the key at unit length") {
+  Built built("moco", tiny);
+  auto& method = dynamic_cast<train::PairMethod&>(*built.method);
+  built.method->eval();
+  const auto a = Built::images(1), b = Built::images(2);
+  const auto pair = method.encode(a, b, built.progress);
+  auto* query = built.method->named_children()["query"]->as<nn::Encoder<nn::Mlp>>();
+  REQUIRE(query != nullptr);
+  CHECK(torch::equal(pair.query, query->forward(a)));
+  CHECK_FALSE(torch::allclose(pair.query.norm(2, 1), torch::ones({pair.query.size(0)}), 1e-2));
+  CHECK(torch::allclose(pair.key.norm(2, 1), torch::ones({pair.key.size(0)})));
+  CHECK_FALSE(pair.key.requires_grad());
+}
+
 TEST_CASE("moco: keys join the queue after the update, in order, at unit length, and overwrite the oldest") {
   Built built("moco", tiny);
   const torch::Tensor before = built.state("queue.rows").clone();

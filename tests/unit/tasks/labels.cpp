@@ -63,7 +63,7 @@ TEST_CASE("folds spread every class evenly") {
 TEST_CASE("budgets: numbers, shares and all; what does not fit is named") {
   std::vector<std::int64_t> labels;
   for (std::int64_t i = 0; i < 200; ++i) labels.push_back(i % 4);
-  const auto split = tasks::labelled_split("set.json", "train", labels, 4);
+  const auto split = tasks::labelled_split("set.json", "train", labels, {"ant", "bee", "cat", "dog"});
   CHECK(split.classes == 4);
   const auto budgets = tasks::parse_budgets("--labels", {"20", "10%", "all"}, split);
   REQUIRE(budgets.size() == 2);  // 10 % is 20 again
@@ -81,11 +81,12 @@ TEST_CASE("budgets: numbers, shares and all; what does not fit is named") {
   }
   for (const auto& useless : {std::vector<std::int64_t>(10, -1), std::vector<std::int64_t>(10, 3)}) {
     try {
-      tasks::labelled_split("set.json", "train", useless, 0);
+      tasks::labelled_split("set.json", "train", useless, {"ant", "bee", "cat", "dog"});
       FAIL("accepted");
     } catch (const core::Error& error) {
       CHECK(error.exit() == core::Exit::bad_data);
       CHECK(std::string(error.what()).find("train") != std::string::npos);
+      if (useless.front() == 3) CHECK(std::string(error.what()).find("one class ('dog')") != std::string::npos);
     }
   }
 }

@@ -1,5 +1,6 @@
 // The linear probe on data whose answer is known.
 #include "tasks/probe_linear.h"
+#include "unit/ranks.h"
 
 #include <doctest/doctest.h>
 
@@ -33,6 +34,30 @@ TEST_CASE("linear probe: finds the separating direction, and a rate that diverge
   CHECK(predictions.eq(held_y).to(torch::kFloat64).mean().item<double>() > 0.99);
   const auto again = tasks::train_linear(feed, 8, 2, held_x, held_y, options);
   CHECK(torch::equal(fit.weight, again.weight));
+}
+
+TEST_CASE("linear probe: ranks share the learning rates, also with fewer rates than ranks") {
+  const auto [x, y] = blobs(600, 1);
+  const auto [held_x, held_y] = blobs(200, 2);
+  tasks::LinearOptions options;
+  options.epochs = 4;
+  options.learning_rates = {1e-9, 0.003, 0.3, 1e38};
+  const auto fit = [&, x = x, y = y, held_x = held_x, held_y = held_y](const dist::Ranks& ranks) {
+    const auto feed = tasks::fixed_feed(x, y, torch::ones({600}, torch::kBool), options.batch, 0);
+    return tasks::train_linear(feed, 3, 2, held_x, held_y, options, ranks);
+  };
+  const auto alone = fit({});
+  for (const int size : {2, 3, 7}) {
+    CAPTURE(size);
+    std::vector<tasks::LinearFit> fits(static_cast<std::size_t>(size));
+    test::with_ranks(size, [&](const dist::Ranks& ranks) { fits[static_cast<std::size_t>(ranks.rank())] = fit(ranks); });
+    for (const auto& of_rank : fits) {
+      CHECK(of_rank.learning_rate == alone.learning_rate);
+      CHECK(of_rank.held_out_accuracy == alone.held_out_accuracy);
+      CHECK(torch::allclose(of_rank.weight, alone.weight, 1e-5, 1e-6));
+      CHECK(torch::allclose(of_rank.bias, alone.bias, 1e-5, 1e-6));
+    }
+  }
 }
 
 TEST_CASE("linear probe: held-out samples choose the rate only if the heads that are judged never saw them") {

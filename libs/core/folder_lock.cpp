@@ -1,0 +1,49 @@
+#include "core/folder_lock.h"
+
+#include "core/error.h"
+#include "core/files.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace selfsight::core {
+
+FolderLock::FolderLock(const fs::path& folder) {
+  const fs::path lock = folder / ".lock";
+  file_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  const bool read_only = file_ < 0 && (errno == EACCES || errno == EROFS);
+  const int reason = errno;
+  if (read_only) file_ = ::open(lock.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file_ < 0) fail(Exit::cannot_create, "{}: {}", lock.string(), std::strerror(reason));
+  if (::flock(file_, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {
+    const int error = errno;
+    ::close(std::exchange(file_, -1));
+    if (error != EWOULDBLOCK) fail(Exit::io, "{}: the file system gives no lock: {}", lock.string(), std::strerror(error));
+    fail(Exit::cannot_create, "{}: another run is at work in this folder ({})", folder.string(), read_text(lock));
+  }
+  if (read_only) return;
+  char host[256] = "unknown host";
+  ::gethostname(host, sizeof host - 1);
+  const std::string owner = fmt::format("process {} on {}", ::getpid(), host);
+  if (::ftruncate(file_, 0) == 0 && ::pwrite(file_, owner.data(), owner.size(), 0) >= 0) return;
+  const int error = errno;
+  ::close(std::exchange(file_, -1));
+  fail(Exit::io, "{}: {}", lock.string(), std::strerror(error));
+}
+
+FolderLock::FolderLock(FolderLock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
+
+FolderLock& FolderLock::operator=(FolderLock&& other) noexcept {
+  std::swap(file_, other.file_);
+  return *this;
+}
+
+FolderLock::~FolderLock() {
+  if (file_ >= 0) ::close(file_);
+}
+
+}  // namespace selfsight::core

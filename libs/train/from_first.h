@@ -1,0 +1,22 @@
+// What the first rank has read, in the hands of all: the others need not see its folder.
+#pragma once
+
+#include "dist/ranks.h"
+#include "manifest/manifest.h"
+#include "train/checkpoint.h"
+
+#include <optional>
+#include <string>
+
+namespace selfsight::train {
+
+/// A yes or no of the first rank; the others' is not looked at.
+bool first_says(bool yes, const dist::Ranks& ranks);
+/// manifest::read_document by the first rank, whose standard input a pipe ends at. Error: as there.
+manifest::Document read_document(const std::string& file, const dist::Ranks& ranks);
+/// A tensor of the first rank, on the CPU, of which the others know neither shape nor type.
+torch::Tensor from_first(const torch::Tensor& x, const dist::Ranks& ranks);
+/// `state`: what the first rank read, if there is anything; the others' is not looked at. All get the same, on the CPU.
+std::optional<CheckpointState> share_state(const std::optional<CheckpointState>& state, const dist::Ranks& ranks);
+
+}  // namespace selfsight::train
