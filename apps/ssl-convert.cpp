@@ -3,7 +3,7 @@
 #include "core/progress.h"
 #include "core/tool.h"
 #include "tasks/convert.h"
-#include "tasks/probe_subject.h"
+#include "tasks/output_folder.h"
 #include "tasks/torchscript.h"
 #include "train/versions.h"
 
@@ -73,7 +73,8 @@ void run(core::CommandLine& cli) {
   if (!weights.fit.complete()) core::fail(core::Exit::bad_data, "{}: does not fit {}", file, options.backbone.name);
   if (options.dry_run) return;
   const auto target = std::filesystem::absolute(folder);
-  const core::FolderLock lock = tasks::take_folder(target, "ssl-convert");
+  const tasks::OutputFolder output(target, "ssl-convert");
+  output.take();
   manifest::Model model = tasks::convert(weights, options, file, target);
   if (script.given()) tasks::write_torchscript(model, script);
   manifest::stamp(model, "ssl-convert", cli.argv(), core::monotonic_seconds() - begin, {.provenance = provenance});

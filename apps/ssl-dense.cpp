@@ -53,7 +53,8 @@ void segment_verb(core::CommandLine& line) {
   const manifest::Document document = manifest::read_document(input);
   const auto folder = std::filesystem::absolute(where);
   const auto model = manifest::from_json<manifest::Model>(document.json, document.folder, document.origin);
-  const tasks::Segmented made = tasks::segment(model, options, folder);
+  const tasks::OutputFolder output(folder, "ssl-dense");
+  const tasks::Segmented made = tasks::segment(model, options, output);
   manifest::Predictions predictions;
   predictions.task = score::seg_task;
   predictions.data.path = made.folder;
@@ -72,11 +73,10 @@ void match_verb(core::CommandLine& line) {
   line.options().group("Output");
   output.describe(line.options(), "also write the metrics manifest to this file");
   line.parse();
-  const std::string input = line.input();
   output.check(manifest::Metrics::kind);
   const double begin = core::monotonic_seconds();
 
-  given.read(input);
+  given.read(line);
   manifest::Metrics metrics = tasks::match_cells(given.model, given.dataset, options);
   metrics.extra["config"] = line.options().values(/*identity_only=*/true);
   metrics.inputs = given.inputs;

@@ -5,7 +5,10 @@
 #include "manifest/manifest.h"
 #include "tasks/embed_shards.h"
 #include "tasks/model_input.h"
+#include "tasks/output_folder.h"
 #include "tasks/probe_subject.h"
+#include "train/from_first.h"
+#include "train/own_device.h"
 #include "train/versions.h"
 
 #include <limits>
@@ -59,16 +62,15 @@ std::string told(const std::string& split, const std::string& layer, const std::
   return fmt::format("{}split '{}', layer '{}'", shard ? fmt::format("shard {}/{} of ", shard->index, shard->count) : "", split, layer);
 }
 
-/// Makes `folder` this tool's. Features of another split, layer or shard in it are not this command's to replace.
-core::FolderLock take_output(const std::filesystem::path& folder, const std::string& wanted) {
-  const auto file = folder / "features.json";
-  core::FolderLock lock = tasks::take_folder(folder, "ssl-embed");
-  if (!std::filesystem::exists(file)) return lock;
+/// Takes it. Features of another split, layer or shard in it are not this command's to replace.
+void take(const tasks::OutputFolder& output, const std::string& wanted) {
+  output.take();
+  const auto file = output.path() / "features.json";
+  if (!std::filesystem::exists(file)) return;
   const auto document = manifest::read_document(file.string());
   const auto there = manifest::features_or_part(document.json, document.folder, document.origin);
   if (const std::string found = told(there.split, there.layer, there.shard); found != wanted)
     core::fail(core::Exit::cannot_create, "{}: holds the features of {}; choose another folder with -o", file.string(), found);
-  return lock;
 }
 
 void embed(core::CommandLine& cli, EmbedToolOptions& options, dist::Session& session) {
@@ -77,17 +79,17 @@ void embed(core::CommandLine& cli, EmbedToolOptions& options, dist::Session& ses
   const double begin = core::monotonic_seconds();
 
   tasks::ModelInput& given = options.input;
-  given.read(cli.input(), session.ranks());
+  given.read(cli, session.ranks());
+  train::check_alike(cli.options().values(/*identity_only=*/true), session.ranks());
   train::prepare_cpu(options.threads);
   const tasks::Subject subject = tasks::model_subject(given.model, options.layer);
   tasks::check_layer(subject);
   const tasks::OpenSplit split = tasks::open_split(given.dataset, options.split, subject, options.bad, shard);
-  train::open_device(options.device);
-  const tasks::EmbedRun run{torch::Device(session.own_device(options.device)), options.batch, options.workers, /*fill=*/true,
+  const tasks::EmbedRun run{train::open_own_device(session, options.device), options.batch, options.workers, /*fill=*/true,
                             session.ranks()};
   const auto folder = std::filesystem::absolute(options.folder), file = folder / "features.safetensors";
-  std::optional<core::FolderLock> lock;
-  if (run.ranks.first()) lock = take_output(folder, told(options.split, options.layer, shard));
+  const tasks::OutputFolder output(folder, "ssl-embed", run.ranks);
+  if (run.ranks.first()) take(output, told(options.split, options.layer, shard));
   const train::Embedded embedded = tasks::embed_split(subject, split, run);
   if (!run.ranks.first()) return;
   manifest::Features features = tasks::save_features(subject, split, embedded, given.dataset, file);
@@ -116,7 +118,8 @@ void merge(core::CommandLine& cli) {
   const double begin = core::monotonic_seconds();
   const tasks::Shards shards(cli.positionals(std::numeric_limits<std::size_t>::max()));
   const auto folder = std::filesystem::absolute(output);
-  const core::FolderLock lock = take_output(folder, told(shards.split(), shards.layer(), {}));
+  const tasks::OutputFolder out(folder, "ssl-embed");
+  take(out, told(shards.split(), shards.layer(), {}));
   manifest::Features features = shards.merge(folder / "features.safetensors");
   manifest::stamp(features, "ssl-embed", cli.argv(), core::monotonic_seconds() - begin, {.provenance = provenance});
   manifest::emit(to_json(features, folder), folder / "features.json");

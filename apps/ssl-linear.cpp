@@ -5,6 +5,8 @@
 #include "manifest/manifest.h"
 #include "tasks/model_input.h"
 #include "tasks/probe.h"
+#include "train/from_first.h"
+#include "train/own_device.h"
 #include "train/versions.h"
 
 #include <nlohmann/json.hpp>
@@ -49,11 +51,12 @@ struct ToolOptions {
 
 void judge(core::CommandLine& cli, ToolOptions& tool, tasks::ProbeOptions& options, dist::Session& session) {
   const double begin = core::monotonic_seconds();
-  tool.input.read(cli.input(), session.ranks());
+  tool.input.read(cli, session.ranks());
+  train::check_alike(cli.options().values(/*identity_only=*/true), session.ranks());
   const auto folder = std::filesystem::absolute(tool.folder.empty() ? tool.input.folder / "linear" : std::filesystem::path(tool.folder));
-  train::open_device(options.device);
-  options.device = session.own_device(options.device);
-  manifest::Metrics metrics = tasks::probe(tool.input.model, tool.input.dataset, options, folder, session.ranks());
+  train::open_own_device(session, options.device);
+  const tasks::OutputFolder output(folder, "ssl-linear", session.ranks());
+  manifest::Metrics metrics = tasks::probe(tool.input.model, tool.input.dataset, options, output, session.ranks());
   if (!session.ranks().first()) return;
   metrics.extra["config"] = cli.options().values(/*identity_only=*/true);
   metrics.inputs = tool.input.inputs;

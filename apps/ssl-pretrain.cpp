@@ -6,6 +6,7 @@
 #include "manifest/manifest.h"
 #include "train/from_first.h"
 #include "train/method_list.h"
+#include "train/own_device.h"
 #include "train/trainer.h"
 #include "train/versions.h"
 
@@ -61,15 +62,14 @@ struct ToolOptions {
 
 void train_and_write(core::CommandLine& cli, train::Run& run, const ToolOptions& tool, dist::Session& session) {
   const double begin = core::monotonic_seconds();
-  const manifest::Document input = train::read_document(cli.input(), run.ranks);
+  const manifest::Document input = train::read_input(cli, run.ranks);
   run.dataset = manifest::from_json<manifest::Dataset>(input.json, input.folder, input.origin);
   run.folder = std::filesystem::absolute(tool.folder);
   run.provenance = tool.provenance;
   run.config = cli.options().values(/*identity_only=*/!run.provenance);  // where and how it ran differs from run to run
   train::identify(run, cli.options());
 
-  train::open_device(run.train.device);
-  run.train.device = session.own_device(run.train.device);
+  train::open_own_device(session, run.train.device);
   manifest::Model model = train::pretrain(run);
   if (!run.ranks.first()) return;
   const std::filesystem::path file = run.folder / "model.json";

@@ -28,7 +28,7 @@ full     ?= --split part $(if $(EPOCHS),--epochs $(EPOCHS))
 JUDGE    ?= --protocol knn,few-labels --labels 1% --draws 3 --knn-k 20 --baseline untrained
 
 results := $(OUT)/$(NAME)-$(SCALE)
-data    := $(OUT)/data/$(DATASET)-part$(PART).json
+data    := $(call part,$(DATASET),$(PART))
 judged  := $(foreach a,$(ARMS),$(foreach s,$(SEEDS),$(results)/$(a)-seed$(s)/linear/metrics.json))
 .DEFAULT_GOAL := report
 .PHONY: models judged report
@@ -37,8 +37,7 @@ judged: $(judged)
 report: $(results)/report.html
 	@echo "The report is $<"
 
-$(data): $(OUT)/data/$(DATASET).json
-	$(BIN)/ssl-data split --count $(PART) --name part -o $@ $< > /dev/null
+$(eval $(call part-rule,$(DATASET),$(PART)))
 
 # $(call pretrain,FOLDER,SEED,METHOD and options): the commands of one run.
 # What the arm says comes last and wins.

@@ -24,3 +24,10 @@ $(OUT)/data/fashion-mnist.json:
 $(OUT)/data/cifar10.json:
 	@mkdir -p $(@D)
 	$(BIN)/ssl-data cifar10 $(CIFAR10) -o $@ > /dev/null
+
+# $(call part,SET,COUNT): so many images of a set's training split, stratified, as its split 'part'; $(eval $(call part-rule,...)) makes it.
+part = $(OUT)/data/$(1)-part$(2).json
+define part-rule
+$(call part,$(1),$(2)): $(OUT)/data/$(1).json
+	$$(BIN)/ssl-data split --count $(2) --name part -o $$@ $$< > /dev/null
+endef

@@ -51,10 +51,17 @@ class Descriptor {
   fail(error == EFBIG || error == EIO ? Exit::io : otherwise, "{}: {}; nothing was changed", path.string(), std::strerror(error));
 }
 
+/// Tells this host from others that may share its disks.
+std::string host_mark() {
+  char name[256] = "";
+  ::gethostname(name, sizeof name - 1);
+  return fmt::format("{:08x}", static_cast<std::uint32_t>(std::hash<std::string>()(name)));
+}
+
 fs::path temporary_name(const fs::path& path) {
   static std::atomic<unsigned> counter{0};
   const fs::path folder = path.parent_path();
-  return folder / fmt::format(".{}{}{}-{}", path.filename().string(), temporary_mark, ::getpid(), counter++);
+  return folder / fmt::format(".{}{}{}-{}-{}", path.filename().string(), temporary_mark, ::getpid(), counter++, host_mark());
 }
 
 void sync_path(const fs::path& path) {
@@ -108,15 +115,18 @@ void rename_into_place(const fs::path& temporary, const fs::path& path) {
   sync_folder(path);
 }
 
-/// With `of` only those of what was to be called so.
-void remove_leftovers_of(const fs::path& folder, const std::string& of) {
+/// Whether a temporary of this name was left by a process that is gone, as far as this host can tell. `mark`: where temporary_mark stands.
+bool is_left(const std::string& name, std::size_t mark) {
+  const auto owner = static_cast<pid_t>(std::strtol(name.c_str() + mark + temporary_mark.size(), nullptr, 10));
+  return owner > 0 && (owner == ::getpid() || (::kill(owner, 0) != 0 && errno != EPERM));
+}
+
+void remove_leftovers_if(const fs::path& folder, const std::function<bool(const std::string& name, std::size_t mark)>& wanted) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
     const std::size_t mark = name.rfind(temporary_mark);
-    if (!name.starts_with('.') || mark == std::string::npos || (!of.empty() && name.substr(1, mark - 1) != of)) continue;
-    const auto owner = static_cast<pid_t>(std::strtol(name.c_str() + mark + temporary_mark.size(), nullptr, 10));
-    if (owner <= 0 || (owner != ::getpid() && (::kill(owner, 0) == 0 || errno == EPERM))) continue;  // another run is at work here
+    if (!name.starts_with('.') || mark == std::string::npos || !is_left(name, mark) || !wanted(name, mark)) continue;
     std::error_code ignored;
     fs::remove_all(entry.path(), ignored);
   }
@@ -195,7 +205,10 @@ void create_folder_atomically(const fs::path& path, const std::function<void(con
   std::error_code ignored;
   if (fs::exists(path, ignored)) fail(Exit::cannot_create, "{}: exists already", path.string());
   if (path.has_parent_path()) make_folder(path.parent_path());
-  remove_leftovers_of(path.has_parent_path() ? path.parent_path() : fs::path("."), path.filename().string());
+  // Nobody holds a lock here: what another host may still be at work on stays.
+  remove_leftovers_if(path.has_parent_path() ? path.parent_path() : fs::path("."), [&](const std::string& name, std::size_t mark) {
+    return name.substr(1, mark - 1) == path.filename().string() && name.ends_with("-" + host_mark());
+  });
   const fs::path temporary = temporary_name(path);
   try {
     make_folder(temporary);
@@ -210,7 +223,9 @@ void create_folder_atomically(const fs::path& path, const std::function<void(con
   }
 }
 
-void remove_leftovers(const fs::path& folder) { remove_leftovers_of(folder, ""); }
+void remove_leftovers(const fs::path& folder) {
+  remove_leftovers_if(folder, [](const std::string&, std::size_t) { return true; });
+}
 
 std::uint64_t free_space(const fs::path& path) {
   fs::path existing = fs::absolute(path);

@@ -15,8 +15,9 @@ namespace selfsight::core {
 FolderLock::FolderLock(const fs::path& folder) {
   const fs::path lock = folder / ".lock";
   file_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  const bool read_only = file_ < 0 && (errno == EACCES || errno == EROFS);
   const int reason = errno;
+  // Whoever could write beside the lock must hold it alone: that another user's cannot be opened is then no reason to do without.
+  const bool read_only = file_ < 0 && (reason == EROFS || (reason == EACCES && ::access(folder.c_str(), W_OK) != 0));
   if (read_only) file_ = ::open(lock.c_str(), O_RDONLY | O_CLOEXEC);
   if (file_ < 0) fail(Exit::cannot_create, "{}: {}", lock.string(), std::strerror(reason));
   if (::flock(file_, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {

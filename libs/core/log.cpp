@@ -58,7 +58,7 @@ void set_log_level(Level level) { state().level = level; }
 
 void set_bar(std::string_view text) {
   const std::lock_guard lock(state().mutex);
-  if (text.empty() && state().bar.empty()) return;
+  if (text.empty() ? state().bar.empty() : state().level > Level::info) return;
   state().bar = text;
   write(fmt::format("{}{}", erase_line, text));
 }

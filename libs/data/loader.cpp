@@ -11,7 +11,6 @@
 #include <deque>
 #include <map>
 #include <mutex>
-#include <optional>
 #include <thread>
 #include <utility>
 
@@ -79,6 +78,8 @@ LoaderTimes LoaderTimes::since(const LoaderTimes& before) const {
 }
 
 struct Loader::State {
+  State(ViewMaker view_maker, const LoaderOptions& loader_options) : maker(std::move(view_maker)), options(loader_options) {}
+
   ViewMaker maker;
   LoaderOptions options;
   std::int64_t grain = 1;
@@ -105,7 +106,7 @@ struct Loader::State {
 
 Loader::Loader(std::vector<std::shared_ptr<const Source>> sources, std::vector<ViewSpec> views, std::uint64_t seed,
                const LoaderOptions& options, HandsOver hands_over)
-    : state_(new State{.maker = ViewMaker(std::move(sources), std::move(views), seed, std::move(hands_over)), .options = options}) {
+    : state_(std::make_unique<State>(ViewMaker(std::move(sources), std::move(views), seed, std::move(hands_over)), options)) {
   State& s = *state_;
   s.ring = std::make_shared<Ring>(static_cast<std::size_t>(options.prefetch) + 1);
   const std::int64_t workers = options.workers > 0 ? options.workers : core::default_threads();
@@ -312,7 +313,6 @@ void Loader::State::note(Making& making, BadItem item) {
 void Loader::State::make(Making& making, std::int64_t place, ViewMaker::Scratch& scratch) {
   const Draw draw = (*making.plan)[static_cast<std::size_t>(place)];
   constexpr std::uint64_t attempts = 64;
-  std::optional<BadItem> first;
   try {
     std::int64_t sample = draw.sample, mate = draw.mate;
     for (std::uint64_t attempt = 0;; ++attempt) {

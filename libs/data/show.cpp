@@ -64,14 +64,14 @@ Image sample_sheet(const manifest::Dataset& dataset, const SampleOptions& option
   std::iota(order.begin(), order.end(), 0);
   core::Rng rng(options.seed, core::Stream::split);
   rng.shuffle(order);
-  // Some that are broken are left out, as they are from training: a sheet of the others shows more than none.
+  // Some that are broken are left out: a sheet of the others shows more than none.
   std::int64_t broken = 0;
   const auto image = [&](std::int64_t index) -> std::optional<Image> {
-    const Stored stored = source->read(index);
     try {
-      return decode(stored, source->channels(), source->name(index));
+      return decode(source->read(index), source->channels(), source->name(index));
     } catch (const core::Error& error) {
-      if (++broken > most_broken || broken == source->size()) throw;
+      const bool of_image = error.exit() == core::Exit::bad_data || error.exit() == core::Exit::no_input || error.exit() == core::Exit::io;
+      if (!of_image || ++broken > most_broken || broken == source->size()) throw;
       core::log_warning("left out: {}", error.what());
       return std::nullopt;
     }

@@ -1,4 +1,4 @@
-// Makes the views of one sample into its place of a batch. What they show depends on the sample, the seed and the epoch alone.
+// Makes the views of one sample into its place of a batch. What they show depends on seed, epoch and the place's draw, not on threads.
 #pragma once
 
 #include "data/loader.h"

@@ -246,13 +246,13 @@ data::Labels predict(LinearSegmenter& segmenter, const torch::Tensor& map, std::
 
 }  // namespace
 
-Segmented segment(const manifest::Model& model, const SegmentOptions& options, const fs::path& folder) {
+Segmented segment(const manifest::Model& model, const SegmentOptions& options, const OutputFolder& output) {
   options.check();
   const auto train_images = labelled_images(options.images, options.labels, options.image_suffix, options.label_suffix);
   const auto test_images = labelled_images(options.test, "", options.image_suffix, "");
   const Subject subject = options.subject.open(model);
   const torch::Device device = train::open_device(options.subject.device);
-  const core::FolderLock lock = take_folder(folder, "ssl-dense");
+  output.take();
 
   const Mapper mapper(subject, options);
   std::vector<torch::Tensor> maps(train_images.size()), labels(train_images.size());
@@ -279,7 +279,7 @@ Segmented segment(const manifest::Model& model, const SegmentOptions& options, c
   progress.finish();
   if (!std::isfinite(out.loss)) fail(Exit::bad_data, "the classifier diverged: the loss is not finite; try a smaller --lr");
 
-  out.folder = folder / subject.name;
+  out.folder = output.path() / subject.name;
   fs::remove_all(out.folder);  // of an earlier run, perhaps with other test images
   core::create_folder_atomically(out.folder, [&](const fs::path& temporary) {
     mapper.each(test_images, "predictions", [&](std::size_t i, const Mapper::Mapped& mapped) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "tasks/dense_subject.h"
+#include "tasks/output_folder.h"
 #include "train/optimizer.h"
 
 #include <filesystem>
@@ -65,9 +66,9 @@ struct Segmented {
 };
 
 /// Computes the maps of all training images (they are kept in memory), standardises each channel, trains the classifier, and writes a label
-/// image for every test image into <folder>/<subject>, which it replaces as a whole. The same bytes for the same seed and thread count.
+/// image for every test image into <output>/<subject>, which it replaces as a whole. The same bytes for the same seed and thread count.
 /// Errors: as check() and labelled_images(); bad_data naming the file (an image that cannot be decoded; labels of another size than their
 /// image; a label that is neither class nor void: with its pixel; features that are not finite).
-Segmented segment(const manifest::Model& model, const SegmentOptions& options, const std::filesystem::path& folder);
+Segmented segment(const manifest::Model& model, const SegmentOptions& options, const OutputFolder& output);
 
 }  // namespace selfsight::tasks

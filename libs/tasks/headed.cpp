@@ -44,7 +44,9 @@ std::shared_ptr<Headed> up_to(const HeadLayer& layer, const std::shared_ptr<nn::
     shape.last_affine = true;
   }
   const auto head = std::make_shared<nn::Mlp>(shape);
-  nn::load_state(*head, nn::named_state(whole), /*strict=*/false);
+  const nn::LoadReport report = nn::load_state(*head, nn::named_state(whole), /*strict=*/false);
+  if (!report.missing.empty() || !report.mismatched.empty())
+    core::fail(core::Exit::internal, "the head up to {} does not fit the whole: {}", layer.name(), report.summary());
   const bool gelu = shape.activation == "gelu";
   return std::make_shared<Headed>(backbone, layer.name(), head, [head, last, gelu](nn::Backbone& inner, const Tensor& x) {
     const Tensor y = head->forward(inner.forward(x).pooled);
@@ -61,10 +63,9 @@ std::optional<HeadLayer> head_layer(const manifest::Model& model, const std::str
   const char *begin = layer.data() + dash + 1, *end = layer.data() + layer.size();
   const auto [stop, error] = std::from_chars(begin, end, out.layers);
   const auto& stored = model.heads.at(out.head);
-  const auto dims =
-      stored.contains("architecture") ? stored.at("architecture").value("dims", std::vector<std::int64_t>()) : std::vector<std::int64_t>();
-  if (dims.size() < 2)
+  if (!stored.contains("architecture") || stored.at("architecture").value("name", "") != "mlp")
     core::fail(core::Exit::usage, "--layer {}: {} does not say that its head '{}' is an MLP", layer, model.origin, out.head);
+  const auto dims = nn::mlp_options(stored.at("architecture")).dims;
   if (error != std::errc() || stop != end || out.layers < 1 || out.layers >= static_cast<std::int64_t>(dims.size()))
     core::fail(core::Exit::usage, "--layer {}: the head has the layers {}-1 to {}-{}", layer, out.head, out.head, dims.size() - 1);
   return out;

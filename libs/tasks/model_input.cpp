@@ -8,8 +8,8 @@ void ModelInput::describe(core::Options& options) {
   options.add("dataset", &dataset_file, "data set manifest, when it is not the one that the model was trained on").metavar("FILE");
 }
 
-void ModelInput::read(const std::string& model_file, const dist::Ranks& ranks) {
-  const manifest::Document document = train::read_document(model_file, ranks);
+void ModelInput::read(const core::CommandLine& cli, const dist::Ranks& ranks) {
+  const manifest::Document document = train::read_input(cli, ranks);
   model = manifest::from_json<manifest::Model>(document.json, document.folder, document.origin);
   folder = document.folder;
   inputs = {manifest::input_entry("model", document.origin, document.json)};

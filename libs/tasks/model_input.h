@@ -21,7 +21,7 @@ struct ModelInput {
   void describe(core::Options& options);
   /// Reads the model manifest (and the data set's); of several ranks the first one does. Errors: as manifest::read_document; bad_data for a
   /// model that knows no data set when none is given.
-  void read(const std::string& model_file, const dist::Ranks& ranks = {});
+  void read(const core::CommandLine& cli, const dist::Ranks& ranks = {});
 };
 
 }  // namespace selfsight::tasks

@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 #include <set>
 
 namespace selfsight::tasks {
@@ -335,7 +334,8 @@ Task make_task(const OpenSplit& train, const OpenSplit& test, const std::string&
       if (k > labelled) core::fail(core::Exit::usage, "--knn-k {}: the split '{}' has only {} labelled samples", k, train.name, labelled);
   if (task.does("few-labels")) task.budgets = parse_budgets("--labels", options.labels, task.train);
   if (task.does("fine-tune")) task.fine_tune_budgets = parse_budgets("--fine-tune-labels", options.fine_tune_labels, task.train);
-  task.run = {.device = train::open_device(options.device), .batch = options.batch, .workers = options.workers, .ranks = ranks};
+  task.run = {
+      .device = train::open_device(options.device), .batch = options.batch, .workers = options.workers, .fill = true, .ranks = ranks};
   warn_of_splits(task, train, test);
   return task;
 }
@@ -386,14 +386,15 @@ void add_differences(manifest::Metrics& metrics, const std::string& model) {
 }  // namespace
 
 manifest::Metrics probe(const manifest::Model& model, const manifest::Dataset& dataset, const ProbeOptions& options,
-                        const std::filesystem::path& folder, const dist::Ranks& ranks) {
+                        const OutputFolder& output, const dist::Ranks& ranks) {
   train::prepare_cpu(options.threads);
+  const std::filesystem::path& folder = output.path();
   manifest::Metrics metrics;
   metrics.folder = folder;
   metrics.origin = (folder / "metrics.json").string();
 
   if (std::find(options.protocols.begin(), options.protocols.end(), "classifier") != options.protocols.end()) {
-    judge_classifier(model, dataset, options, folder, ranks, metrics);
+    judge_classifier(model, dataset, options, output, ranks, metrics);
     return metrics;
   }
 
@@ -417,8 +418,10 @@ manifest::Metrics probe(const manifest::Model& model, const manifest::Dataset& d
       for (const std::string& layer : options.layers) subjects.push_back(untrained_subject(model, layer, options.seed));
   }
 
-  std::optional<core::FolderLock> lock;
-  if (ranks.first()) lock = take_folder(folder, "ssl-linear");  // nothing is written before the input has proved good
+  for (const std::string kind : {"non-linear", "conv"})
+    if (task.does(kind))
+      for (const Subject& subject : subjects) make_head(kind, head_input(subject), task.classes);
+  output.take();  // nothing is written before the input has proved good
   FeatureStore store(subjects, folder, task.run, options.reuse);
   for (const Subject& subject : subjects) {
     Results results(task, subject, metrics);

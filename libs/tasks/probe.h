@@ -3,6 +3,7 @@
 
 #include "core/options.h"
 #include "manifest/manifest.h"
+#include "tasks/output_folder.h"
 #include "tasks/probe_fine_tune.h"
 #include "tasks/probe_head.h"
 #include "tasks/probe_linear.h"
@@ -54,6 +55,6 @@ struct ProbeOptions {
 /// fine-tuning); all have the rows, the first one writes. Errors: usage (options that do not fit the data), bad_data (no labels, one class,
 /// no such split), no_input (weights missing).
 manifest::Metrics probe(const manifest::Model& model, const manifest::Dataset& dataset, const ProbeOptions& options,
-                        const std::filesystem::path& folder, const dist::Ranks& ranks = {});
+                        const OutputFolder& folder, const dist::Ranks& ranks = {});
 
 }  // namespace selfsight::tasks

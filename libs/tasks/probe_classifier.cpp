@@ -7,7 +7,7 @@
 namespace selfsight::tasks {
 
 void judge_classifier(const manifest::Model& model, const manifest::Dataset& dataset, const ProbeOptions& options,
-                      const std::filesystem::path& folder, const dist::Ranks& ranks, manifest::Metrics& metrics) {
+                      const OutputFolder& folder, const dist::Ranks& ranks, manifest::Metrics& metrics) {
   if (options.protocols.size() > 1 || !options.baselines.empty() || options.layers != std::vector<std::string>{"pooled"})
     core::fail(core::Exit::usage,
                "--protocol classifier judges what came with the weights, alone: no other protocol, --baseline or --layer goes with it");
@@ -26,8 +26,7 @@ void judge_classifier(const manifest::Model& model, const manifest::Dataset& dat
   if (const std::int64_t largest = labels.max().item<std::int64_t>(); largest >= scores.size(1))
     core::fail(core::Exit::bad_data, "the split '{}' has a class {}, the classifier {} classes", options.test_split, largest,
                scores.size(1));
-  std::optional<core::FolderLock> lock;
-  if (ranks.first()) lock = take_folder(folder, "ssl-linear");
+  folder.take();
   metrics.model = subject.model;
   if (const auto left_out = left_out_json({&split}); !left_out.empty()) metrics.extra["bad_items"] = left_out;
   for (const std::int64_t k : {1, 5}) {

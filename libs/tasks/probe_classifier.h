@@ -9,6 +9,6 @@ namespace selfsight::tasks {
 /// classifier's; the folder is taken, the model and what was left out are noted. Errors: usage (other protocols, baselines or layers beside
 /// it), bad_data (the model has no head "classifier", no labels, a label that the classifier does not have), those of split and weights.
 void judge_classifier(const manifest::Model& model, const manifest::Dataset& dataset, const ProbeOptions& options,
-                      const std::filesystem::path& folder, const dist::Ranks& ranks, manifest::Metrics& metrics);
+                      const OutputFolder& folder, const dist::Ranks& ranks, manifest::Metrics& metrics);
 
 }  // namespace selfsight::tasks

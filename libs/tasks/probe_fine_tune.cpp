@@ -50,8 +50,7 @@ LinearFeed augmented_feed(const Subject& subject, const OpenSplit& split, const 
     loader->start(train::own_part(plan_over(samples, linear.batch, linear.seed, epoch, /*drop_last=*/false), ranks), epoch);
     while (const auto batch = loader->next()) {
       const Tensor x = train::to_tensor(batch->views[0], subject.network.normalisation, run.device);
-      const Tensor features = ranks.gather_parts(
-          train::forward_layer(*subject.network.backbone, x, subject.layer == "pixels" ? "pooled" : subject.layer).to(mean.options()));
+      const Tensor features = ranks.gather_parts(train::forward_layer(*subject.network.backbone, x, subject.tap()).to(mean.options()));
       const Tensor rows = ranks.gather_parts(torch::tensor(batch->samples)),
                    labels = ranks.gather_parts(torch::tensor(batch->labels)).to(mean.device());
       use((features - mean) / stddev, labels, inside.index_select(0, rows).to(mean.device()));
@@ -105,12 +104,8 @@ FineTuned fine_tune(const Subject& subject, const OpenSplit& train, const std::v
   out.loss = train_on_crops(subject, train, samples, training, crop, shared, "--fine-tune-lr");
 
   const torch::NoGradGuard no_grad;
-  train::EmbedOptions embedding;
-  embedding.batch = run.batch;
-  embedding.workers = run.workers;
-  embedding.ranks = run.ranks;
   const auto embedded =
-      train::embed(*backbone, subject.network.normalisation, subject.network.size, test.source, {}, run.device, embedding);
+      train::embed(*backbone, subject.network.normalisation, subject.network.size, test.source, {}, run.device, run.options());
   out.predictions = head->forward(embedded.features.to(run.device)).argmax(1).to(torch::kCPU);
   return out;
 }

@@ -20,7 +20,7 @@ namespace {
 
 using torch::Tensor;
 
-class NonLinearHead : public MapHead {
+class NonLinearHead : public ProbeHead {
  public:
   NonLinearHead(std::int64_t in, std::int64_t classes) {
     const std::int64_t hidden = 20 * classes;
@@ -32,7 +32,7 @@ class NonLinearHead : public MapHead {
   std::shared_ptr<nn::Mlp> mlp_;
 };
 
-class ConvHead : public MapHead {
+class ConvHead : public ProbeHead {
  public:
   ConvHead(std::int64_t channels, std::int64_t classes)
       : block_(register_module("block", std::make_shared<nn::NinBlock>(channels, std::array{channels, channels, channels}, 3))),
@@ -54,8 +54,8 @@ Tensor features_of(nn::Backbone& backbone, const Tensor& x, const Subject& subje
 
 }  // namespace
 
-std::shared_ptr<MapHead> make_head(const std::string& kind, const std::vector<std::int64_t>& shape, std::int64_t classes) {
-  std::shared_ptr<MapHead> out;
+std::shared_ptr<ProbeHead> make_head(const std::string& kind, const std::vector<std::int64_t>& shape, std::int64_t classes) {
+  std::shared_ptr<ProbeHead> out;
   if (kind == "non-linear") {
     out = std::make_shared<NonLinearHead>(std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>()), classes);
   } else {
@@ -68,19 +68,21 @@ std::shared_ptr<MapHead> make_head(const std::string& kind, const std::vector<st
   return out;
 }
 
+std::vector<std::int64_t> head_input(const Subject& subject) {
+  const torch::NoGradGuard no_grad;
+  nn::Backbone& backbone = *subject.network.backbone;
+  backbone.to(torch::kCPU);
+  const std::int64_t side = subject.network.size;
+  return features_of(backbone, torch::zeros({1, backbone.options().channels, side, side}), subject).sizes().slice(1).vec();
+}
+
 HeadJudged judge_by_head(const std::string& kind, const Subject& subject, const OpenSplit& train, const std::vector<std::int64_t>& samples,
                          const OpenSplit& test, std::int64_t classes, const HeadOptions& options, const CropOptions& crop,
                          const EmbedRun& run) {
   torch::manual_seed(options.seed);
   const auto& backbone = subject.network.backbone;
+  const auto head = make_head(kind, head_input(subject), classes);
   backbone->to(run.device);
-  Tensor sample;
-  {
-    const torch::NoGradGuard no_grad;
-    const std::int64_t side = subject.network.size;
-    sample = features_of(*backbone, torch::zeros({1, backbone->options().channels, side, side}, run.device), subject);
-  }
-  const auto head = make_head(kind, sample.sizes().slice(1).vec(), classes);
   head->to(run.device);
   const EmbedRun shared = sharing(run, std::min<std::int64_t>(options.batch, static_cast<std::int64_t>(samples.size())));
   dist::join_all(*head, shared.ranks);
@@ -117,11 +119,8 @@ HeadJudged judge_by_head(const std::string& kind, const Subject& subject, const 
   head->eval();
   const auto whole = std::make_shared<Headed>(
       backbone, "classes", head, [&](nn::Backbone& inner, const Tensor& x) { return head->forward(features_of(inner, x, subject)); });
-  train::EmbedOptions embedding;
-  embedding.batch = run.batch;
-  embedding.workers = run.workers;
+  train::EmbedOptions embedding = run.options();
   embedding.layer = "classes";
-  embedding.ranks = run.ranks;
   const auto embedded = train::embed(*whole, subject.network.normalisation, subject.network.size, test.source, {}, run.device, embedding);
   out.predictions = embedded.features.argmax(1);
   return out;

@@ -1,4 +1,4 @@
-// A larger classifier on a frozen map: RotNet's evaluations (Gidaris et al., arXiv 1803.07728, section 5.1 and the release).
+// A larger classifier on frozen features: RotNet's evaluations (Gidaris et al., arXiv 1803.07728, section 5.1 and the release).
 #pragma once
 
 #include "tasks/crop_training.h"
@@ -18,8 +18,7 @@ struct HeadOptions {
   std::uint64_t seed = 0;
 };
 
-/// What stands on features of a shape.
-class MapHead : public torch::nn::Module {
+class ProbeHead : public torch::nn::Module {
  public:
   /// x: N x C x h x w (non-linear: any N x ...). Returns N x classes.
   virtual torch::Tensor forward(const torch::Tensor& x) = 0;
@@ -27,7 +26,10 @@ class MapHead : public torch::nn::Module {
 /// `kind`: "non-linear" (all values, two layers of 20 units a class with normalisation and ReLU, a linear one; 2,500,410 parameters on
 /// 192 x 8 x 8 for ten classes) or "conv" (a block of Network in Network with as many channels as the map, global average, a linear layer;
 /// 408,586). `shape`: of one sample. Initialised as the release does. Error: usage for a "conv" on what is no map.
-std::shared_ptr<MapHead> make_head(const std::string& kind, const std::vector<std::int64_t>& shape, std::int64_t classes);
+std::shared_ptr<ProbeHead> make_head(const std::string& kind, const std::vector<std::int64_t>& shape, std::int64_t classes);
+
+/// The shape of what a head stands on, of one sample: C x h x w of a map, D of what is none.
+std::vector<std::int64_t> head_input(const Subject& subject);
 
 struct HeadJudged {
   torch::Tensor predictions;  ///< one a sample of the test split

@@ -61,7 +61,7 @@ void ProbeOptions::describe(core::Options& o) {
   o.add("layer-decay", &fine_tune.layer_decay, "factor on the learning rate from each block to the one below")
       .range(0.01, 1)
       .only_with("protocol", {"fine-tune"});
-  o.group("Heads on a frozen map (RotNet's: two hidden layers, or a block of convolutions)");
+  o.group("Larger heads on frozen features (RotNet's: two hidden layers on any layer, a block of convolutions on a map)");
   o.add("head-epochs", &head.epochs, "epochs").range(1, 100000).only_with("protocol", heads);
   o.add("head-batch", &head.batch, "batch").range(2, 1 << 20).only_with("protocol", heads);
   o.add("head-lr", &head.learning_rate, "learning rate of SGD with Nesterov's momentum").range(1e-9, 1e3).only_with("protocol", heads);

@@ -128,27 +128,32 @@ nn::Features PixelBackbone::forward(const torch::Tensor& x, const nn::Taps&) {
 }
 
 Subject model_subject(const manifest::Model& model, const std::string& layer) {
-  Subject out{model.method,      train::load_pretrained(model), layer, model_identity(model, layer), to_json(model, model.folder),
-              /*baseline=*/false};
-  if (const auto head = head_layer(model, layer)) {
-    out.network.backbone = headed_model(model, *head);
-    out.of_head = true;
-  }
-  return out;
+  const auto head = head_layer(model, layer);
+  train::Pretrained network;
+  if (head)
+    network = {headed_model(model, *head), {model.mean, model.stddev}, model.input.at(0)};
+  else
+    network = train::load_pretrained(model);
+  return {model.method,
+          std::move(network),
+          layer,
+          model_identity(model, layer),
+          to_json(model, model.folder),
+          /*baseline=*/false,
+          /*of_head=*/head.has_value()};
 }
 
 Subject untrained_subject(const manifest::Model& model, const std::string& layer, std::uint64_t seed) {
+  const auto head = head_layer(model, layer);
   torch::manual_seed(seed);
-  Subject out{"untrained",
-              {nn::make_backbone(nn::backbone_options(model.architecture)), {model.mean, model.stddev}, model.input.at(0)},
-              layer,
-              "",
-              baseline_manifest(model, "untrained")};
-  if (const auto head = head_layer(model, layer)) {
-    torch::manual_seed(seed);
-    out.network.backbone = headed_untrained(model, *head);
-    out.of_head = true;
-  }
+  std::shared_ptr<nn::Backbone> network;
+  if (head)
+    network = headed_untrained(model, *head);
+  else
+    network = nn::make_backbone(nn::backbone_options(model.architecture));
+  Subject out{
+      "untrained", {std::move(network), {model.mean, model.stddev}, model.input.at(0)}, layer, "", baseline_manifest(model, "untrained")};
+  out.of_head = head.has_value();
   out.network.backbone->eval();
   return out;
 }
@@ -263,21 +268,25 @@ OpenSplit open_split(const manifest::Dataset& dataset, const std::string& name, 
   return out;
 }
 
+train::EmbedOptions EmbedRun::options() const {
+  train::EmbedOptions out;
+  out.batch = batch;
+  out.workers = workers;
+  out.fill = fill;
+  out.ranks = ranks;
+  return out;
+}
+
 std::vector<train::Embedded> embed_split(const Subject& subject, const OpenSplit& split, const EmbedRun& run,
                                          const std::vector<std::string>& layers) {
-  train::EmbedOptions options;
-  options.batch = run.batch;
-  options.workers = run.workers;
-  options.fill = run.fill;
+  train::check_alike({{"images", split.source->size()}, {"left out", left_out_json({&split})}}, run.ranks);
+  train::EmbedOptions options = run.options();
   options.progress = true;
-  options.ranks = run.ranks;
   options.title = subject.name + ": features of " + split.name;
-  std::vector<std::string> known = layers;
-  std::replace(known.begin(), known.end(), std::string("pixels"), std::string("pooled"));
   nn::Backbone& network = *subject.network.backbone;
   network.to(run.device);
   auto out =
-      train::embed_layers(network, subject.network.normalisation, subject.network.size, split.source, {}, run.device, known, options);
+      train::embed_layers(network, subject.network.normalisation, subject.network.size, split.source, {}, run.device, layers, options);
   for (auto& embedded : out) {
     if (!split.kept.empty()) embedded.index = torch::tensor(split.kept, torch::kInt64).index_select(0, embedded.index);
     const torch::Tensor wrong = torch::isfinite(embedded.features).all(1).logical_not_().nonzero();
@@ -290,7 +299,7 @@ std::vector<train::Embedded> embed_split(const Subject& subject, const OpenSplit
 }
 
 train::Embedded embed_split(const Subject& subject, const OpenSplit& split, const EmbedRun& run) {
-  return embed_split(subject, split, run, {subject.layer}).front();
+  return embed_split(subject, split, run, {subject.tap()}).front();
 }
 
 FeatureStore::FeatureStore(const std::vector<Subject>& subjects, fs::path folder, const EmbedRun& run, bool reuse)
@@ -327,12 +336,13 @@ train::Embedded FeatureStore::take(const Subject& subject, const OpenSplit& spli
     return std::move(*stored);
   }
   std::vector<const Subject*> others;
-  std::vector<std::string> layers = {subject.layer};
+  std::vector<std::string> layers = {subject.tap()};
   for (const Subject& other : subjects_) {
     if (other.name != subject.name || &other <= &subject || other.of_head || subject.of_head) continue;
-    if (train::first_says(reuse_ && has_key(file_of(other, split), features_key(other.identity, split)), run_.ranks)) continue;
+    const bool lies_there = run_.ranks.first() && reuse_ && has_key(file_of(other, split), features_key(other.identity, split));
+    if (train::first_says(lies_there, run_.ranks)) continue;
     others.push_back(&other);
-    layers.push_back(other.layer);
+    layers.push_back(other.tap());
   }
   auto computed = embed_split(subject, split, run_, layers);
   for (std::size_t i = 0; i < others.size(); ++i) {
@@ -368,20 +378,6 @@ manifest::Features save_features(const Subject& subject, const OpenSplit& split,
   out.dataset = to_json(dataset, dataset.folder);
   out.shard = split.shard;
   return out;
-}
-
-core::FolderLock take_folder(const fs::path& folder, const std::string& tool) {
-  const fs::path mark = folder / ("." + tool);
-  std::error_code error;
-  if (fs::exists(folder, error) && !fs::is_directory(folder, error))
-    core::fail(core::Exit::cannot_create, "{}: is a file, not a folder; choose another with -o", folder.string());
-  if (fs::exists(folder, error) && !fs::is_empty(folder, error) && !fs::exists(mark, error))
-    core::fail(core::Exit::cannot_create, "{}: holds files that {} did not write; choose another folder with -o", folder.string(), tool);
-  core::make_folder(folder);
-  core::write_atomically(mark, std::string_view("This folder is " + tool + "'s: it may write its results over earlier ones.\n"));
-  core::FolderLock lock(folder);
-  core::remove_leftovers(folder);  // of one that was killed while it wrote
-  return lock;
 }
 
 }  // namespace selfsight::tasks

@@ -1,7 +1,6 @@
 // Whose features a probe judges: a model, the same architecture with random weights, or the raw pixels.
 #pragma once
 
-#include "core/folder_lock.h"
 #include "core/options.h"
 #include "data/loader.h"
 #include "data/source.h"
@@ -38,6 +37,8 @@ struct Subject {
   manifest::Json model;          ///< the manifest; for a baseline one without weights
   bool baseline = true;
   bool of_head = false;  ///< the layer is one of a head, behind the backbone
+  /// The layer as the network knows it.
+  [[nodiscard]] std::string tap() const { return layer == "pixels" ? "pooled" : layer; }
 };
 
 /// Errors: as train::load_pretrained, and train::load_encoder for a layer of a head.
@@ -80,6 +81,7 @@ struct EmbedRun {
   std::int64_t batch = 256, workers = 0;
   bool fill = false;  ///< as train::EmbedOptions has it
   dist::Ranks ranks;  ///< that share the work; all have its results
+  [[nodiscard]] train::EmbedOptions options() const;
 };
 /// Features of an opened split. Error: bad_data when one is not finite, usage for a layer that the network does not have.
 train::Embedded embed_split(const Subject& subject, const OpenSplit& split, const EmbedRun& run);
@@ -89,8 +91,8 @@ std::vector<train::Embedded> embed_split(const Subject& subject, const OpenSplit
 
 /// Where the features of a probe's subjects come from, each of one layer: from the folder, when an earlier run of the same network on the
 /// same images left them there (only weights and images whose digests the manifests give are recognised again), else from one pass through
-/// the network for all of its layers that are still to be asked for. Those are kept in the folder, or wait in memory where they cannot be.
-/// The folder is the first rank's; all take part in every call but file_of.
+/// the network for all of its layers that are still to be asked for (of a head: for each of its layers). They are kept in the folder, or
+/// wait in memory where they cannot be. The folder is the first rank's; all take part in every call but file_of.
 class FeatureStore {
  public:
   /// `subjects` in the order in which they are asked for, those of one network under one name; they must outlive it.
@@ -126,9 +128,5 @@ std::string store_features(const Subject& subject, const OpenSplit& split, const
 /// The same with a manifest that describes them.
 manifest::Features save_features(const Subject& subject, const OpenSplit& split, const train::Embedded& embedded,
                                  const manifest::Dataset& dataset, const std::filesystem::path& file);
-
-/// Makes `folder` the tool's own as long as the lock is held. Error: cannot_create when it holds files but not the mark of an earlier run
-/// of `tool`, or another process is at work in it.
-[[nodiscard]] core::FolderLock take_folder(const std::filesystem::path& folder, const std::string& tool);
 
 }  // namespace selfsight::tasks

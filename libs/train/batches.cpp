@@ -1,6 +1,7 @@
 #include "train/batches.h"
 
 #include "core/log.h"
+#include "train/trainer.h"
 
 #include <algorithm>
 

@@ -4,13 +4,14 @@
 #include "data/plan.h"
 #include "data/plan_file.h"
 #include "dist/ranks.h"
-#include "train/trainer.h"
 #include "train/training_set.h"
 
 #include <optional>
 #include <vector>
 
 namespace selfsight::train {
+
+struct TrainOptions;
 
 class Batches {
  public:

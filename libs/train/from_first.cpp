@@ -1,8 +1,20 @@
 #include "train/from_first.h"
 
+#include "core/error.h"
+#include "train/run_folder.h"
+
 namespace selfsight::train {
 
 using nlohmann::json;
+
+void check_alike(const json& own, const dist::Ranks& ranks) {
+  const auto all = ranks.gather(own.dump());
+  const json first = json::parse(all.front());
+  for (std::size_t rank = 1; rank < all.size(); ++rank)
+    if (const json other = json::parse(all[rank]); other != first)
+      core::fail(core::Exit::usage, "rank {} was started with other options than rank 0, or on other data: {}", rank,
+                 difference(first, other));
+}
 
 bool first_says(bool yes, const dist::Ranks& ranks) { return ranks.broadcast(yes ? "yes" : "no") == "yes"; }
 
@@ -12,6 +24,10 @@ manifest::Document read_document(const std::string& file, const dist::Ranks& ran
   if (ranks.alone()) return document;
   const json shared = json::parse(ranks.broadcast(json{document.kind, document.json, document.folder.string(), document.origin}.dump()));
   return {shared.at(0), shared.at(1), shared.at(2).get<std::string>(), shared.at(3)};
+}
+
+manifest::Document read_input(const core::CommandLine& cli, const dist::Ranks& ranks) {
+  return read_document(ranks.first() ? cli.input() : "", ranks);
 }
 
 torch::Tensor from_first(const torch::Tensor& x, const dist::Ranks& ranks) {

@@ -3,6 +3,7 @@
 #include "core/error.h"
 
 #include <unistd.h>
+#include <algorithm>
 #include <limits>
 
 namespace selfsight::train {
@@ -61,7 +62,10 @@ RunFolder::RunFolder(fs::path path, const nlohmann::json& identity, const std::v
     : path_(std::move(path)), identity_(identity) {
   const fs::path config = path_ / "config.json";
   if (fs::exists(path_) && !fs::is_directory(path_)) core::fail(core::Exit::cannot_create, "{}: is no folder", path_.string());
-  if (fs::exists(path_) && !fs::is_empty(path_) && !fs::exists(config) && !fs::exists(path_ / ".lock"))
+  // A run's lock may lie there without its configuration; a lock beside another tool's mark is that tool's.
+  const auto is_mark = [](const fs::directory_entry& entry) { return entry.path().filename().string().starts_with(".ssl-"); };
+  if (fs::exists(path_) && !fs::is_empty(path_) && !fs::exists(config) &&
+      (!fs::exists(path_ / ".lock") || std::any_of(fs::directory_iterator(path_), {}, is_mark)))
     core::fail(core::Exit::cannot_create, "{}: holds files that no run wrote; choose another folder with -o", path_.string());
   core::make_folder(path_);
   lock_.emplace(path_);

@@ -501,10 +501,7 @@ void compare_options(const Run& run) {
               {"knn-every", run.train.knn_every},
               {"checkpoint-steps", run.train.checkpoint_steps},
               {"checkpoint-epochs", run.train.checkpoint_epochs}});
-  const json first = json::parse(run.ranks.broadcast(own.dump()));
-  if (first != own)
-    core::fail(core::Exit::usage, "rank {} was started with other options than rank 0, or on other data: {}", run.ranks.rank(),
-               difference(first, own));
+  check_alike(own, run.ranks);
 }
 
 }  // namespace

@@ -37,13 +37,15 @@ assert one["per_class"]["labels"] == other["per_class"]["labels"] and one["per_c
 P
 }
 judge="--train-split few --test-split judged --protocol knn,linear,few-labels,non-linear,fine-tune --baseline pixels --labels 40 --draws 3 --linear-epochs 4 \
-  --linear-lr 0.01,0.1,0.3 --fine-tune-labels 64 --fine-tune-epochs 1 --fine-tune-least-steps 8 --fine-tune-batch 12 --head-epochs 2 --head-batch 24
+  --linear-lr 0.01,0.1,0.3 --fine-tune-labels 64 --fine-tune-epochs 1 --fine-tune-least-steps 8 --fine-tune-batch 12 --head-epochs 2 --head-batch 25
   --threads 1 --workers 1 --quiet"
 # shellcheck disable=SC2086
 ok "judged by one process" ssl-linear $judge -o one model/model.json
 for size in 2 3; do
   # shellcheck disable=SC2086
-  ranks $size sh -c 'exec "$@" <model.json' - ssl-linear $judge -o "judged-$size" -  # all of them at one end of a pipe
+  # The first alone stands at the end of a pipe.
+  # shellcheck disable=SC2016,SC2086
+  ranks $size sh -c '[ "$RANK" != 0 ] || exec "$@" <model.json; exec "$@" </dev/null' - ssl-linear $judge -o "judged-$size" -
   all_end 0 "judged by $size ranks"
   if rows one/metrics.json "judged-$size/metrics.json" 2>err; then pass; else fail "$size ranks: $(tail -n 1 err)"; fi
   [ -s rank-0.out ] && [ ! -s rank-1.out ] && pass || fail "not just one metrics manifest on stdout"
@@ -64,19 +66,32 @@ python3 -c 'import sys, json
 a, b = (json.load(open(f))["rows"][0] for f in sys.argv[1:])
 assert abs(a["value"] - b["value"]) <= 1.0 and a["protocol"] == b["protocol"], (a, b)' crops-{1,2}/metrics.json 2>err && pass || fail "crops: $(tail -n 1 err)"
 
-# An error of all is told once by each; one rank's ends the others.
+# An error of all is told by each; one of the first, in whose folder somebody is at work, ends the others. Ranks started in other ways, or
+# as shards by hand, are told of.
 # shellcheck disable=SC2086
 ranks 2 ssl-linear $judge --test-split none -o wrong model/model.json
 all_end 65 "no such split"
 [ ! -e wrong ] && pass || fail "something was written for a split that is not there"
 
+# shellcheck disable=SC2016
+ranks 2 sh -c 'exec ssl-embed --split judged --shard $RANK/2 -o by-hand model/model.json'
+all_end 64 "shards of one session"
+grep -q 'rank 1 was started with other options than rank 0.*shard: "0/2" there, "1/2" here' rank-0.err && pass || { fail "what is wrong is not told"; cat rank-0.err; }
+[ ! -e by-hand ] && pass || fail "something was written by ranks with other options"
+
 # Another process in the folder, whichever program holds it.
 mkfifo gate
 flock one/.lock cat gate & holder=$!
-sleep 0.2
+for _ in $(seq 100); do flock -n one/.lock true || break; sleep 0.1; done
 # shellcheck disable=SC2086
 refuses 73 'one: another run is at work in this folder' ssl-linear $judge -o one model/model.json
+# shellcheck disable=SC2086
+ranks 2 ssl-linear $judge -o one model/model.json
+wait_ranks
+[ "${codes[*]}" = "73 74" ] && grep -q 'rank 0 ended: .*one: another run is at work' rank-1.err && pass || fail "two ranks in a busy folder ended with ${codes[*]}"
 echo >gate; wait $holder
+# What a judge has made its own is none of a run's.
+refuses 73 'one: holds files that no run wrote' tiny_run simclr parts.json one --split few
 # shellcheck disable=SC2086
 ok "free again" ssl-linear $judge -o one model/model.json
 finish

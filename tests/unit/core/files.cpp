@@ -215,11 +215,21 @@ TEST_CASE("a folder is made in one step or not at all") {
   CHECK(folder.entries() == 1);
   // What a killed process left of this folder goes, what one left of another stays.
   const pid_t dead = a_dead_process();
-  make_folder(folder / fmt::format(".next.selfsight-tmp-{}-0", dead));
-  make_folder(folder / fmt::format(".nex.selfsight-tmp-{}-0", dead));
+  std::string host;
+  create_folder_atomically(folder / "name", [&](const fs::path& temporary) {
+    const std::string name = temporary.filename().string();
+    host = name.substr(name.rfind('-'));
+  });
+  const auto left = [&](const std::string& of, const std::string& on) {
+    const fs::path path = folder / fmt::format(".{}.selfsight-tmp-{}-0{}", of, dead, on);
+    make_folder(path);
+    return path;
+  };
+  const auto own = left("next", host), other = left("nex", host), elsewhere = left("next", "-of-another-host");
   create_folder_atomically(folder / "next", [](const fs::path&) {});
-  CHECK_FALSE(fs::exists(folder / fmt::format(".next.selfsight-tmp-{}-0", dead)));
-  CHECK(fs::exists(folder / fmt::format(".nex.selfsight-tmp-{}-0", dead)));
+  CHECK_FALSE(fs::exists(own));
+  CHECK(fs::exists(other));
+  CHECK(fs::exists(elsewhere));
 }
 
 TEST_CASE("a folder is locked for one process at a time, and free once it is gone") {
@@ -240,6 +250,29 @@ TEST_CASE("a folder is locked for one process at a time, and free once it is gon
   const FolderLock moved = std::move(one);
   CHECK_THROWS_AS(FolderLock{folder.path()}, Error);
   CHECK(contains(error_of(Exit::cannot_create, [&] { FolderLock{folder / "missing"}; }), "missing"));
+}
+
+TEST_CASE("a folder's lock for those who cannot write: shared where they cannot write to the folder either, and none where they can") {
+  const Folder folder;
+  { const FolderLock first(folder.path()); }
+  const auto as_another_user = [&] { return in_restricted_child(RLIM_INFINITY, [&] { FolderLock{folder.path()}; }); };
+  fs::permissions(folder.path(), fs::perms(0555));
+  fs::permissions(folder / ".lock", fs::perms(0444));
+  CHECK(as_another_user() == 0);
+  {
+    const FolderLock held = [&] {
+      fs::permissions(folder / ".lock", fs::perms(0644));
+      return FolderLock(folder.path());
+    }();
+    fs::permissions(folder / ".lock", fs::perms(0444));
+    CHECK(as_another_user() == 73);
+  }
+  fs::permissions(folder.path(), fs::perms(0777));
+  CHECK(as_another_user() == 73);
+  fs::remove(folder / ".lock");
+  fs::permissions(folder.path(), fs::perms(0555));
+  CHECK(as_another_user() == 73);  // no lock to look at
+  fs::permissions(folder.path(), fs::perms(0755));
 }
 
 TEST_CASE("leftovers of dead runs are removed, and nothing else") {

@@ -225,7 +225,7 @@ TEST_SUITE("dense") {
     halves(folder / "test", folder / "truth", 3, 40, 80);
     auto options = options_for(folder);
     options.label_stride = 2;
-    const auto made = tasks::segment(blank_model(), options, folder / "out");
+    const auto made = tasks::segment(blank_model(), options, {folder / "out", "ssl-dense"});
     CHECK(made.folder == folder / "out/untrained");
     CHECK(made.trained == 12);
     CHECK(made.predicted == 3);
@@ -246,12 +246,12 @@ TEST_SUITE("dense") {
 
     const std::string bytes = test::text_of(made.folder / "1.png");
     core::write_atomically(made.folder / "stale.png", std::string_view("x"));
-    tasks::segment(blank_model(), options, folder / "out");
+    tasks::segment(blank_model(), options, {folder / "out", "ssl-dense"});
     CHECK(test::text_of(made.folder / "1.png") == bytes);
     CHECK_FALSE(test::fs::exists(made.folder / "stale.png"));
     // Smaller inputs give smaller maps; predictions keep the image's size.
     options.side = 24;
-    tasks::segment(blank_model(), options, folder / "out");
+    tasks::segment(blank_model(), options, {folder / "out", "ssl-dense"});
     data::read_labels(made.folder / "1.png", predicted);
     CHECK(predicted.width == 80);
   }
@@ -262,7 +262,7 @@ TEST_SUITE("dense") {
     halves(folder / "test", folder / "truth", 1, 16, 20);
     const auto options = options_for(folder);
     const auto error = [&](core::Exit exit, const tasks::SegmentOptions& wrong) {
-      return test::error_of(exit, [&] { tasks::segment(blank_model(), wrong, folder / "out"); });
+      return test::error_of(exit, [&] { tasks::segment(blank_model(), wrong, {folder / "out", "ssl-dense"}); });
     };
     auto wrong = options;
     wrong.classes = 0;
@@ -284,6 +284,6 @@ TEST_SUITE("dense") {
     core::write_atomically(folder / "images/0.ppm", std::string_view("nonsense"));
     CHECK(test::contains(error(core::Exit::bad_data, options), "images/0.ppm"));
     core::write_atomically(folder / "foreign/notes.txt", std::string_view("precious"));
-    test::error_of(core::Exit::cannot_create, [&] { tasks::segment(blank_model(), options, folder / "foreign"); });
+    test::error_of(core::Exit::cannot_create, [&] { tasks::segment(blank_model(), options, {folder / "foreign", "ssl-dense"}); });
   }
 }

@@ -32,7 +32,7 @@ TEST_CASE("every protocol gives rows with their meaning; pixels at 100 labels sc
   options.fine_tune.epochs = 1;
   options.fine_tune.least_steps = 20;
   const auto dataset = test::fashion_mnist();
-  const auto first = tasks::probe(model, dataset, options, folder.path() / "judged");
+  const auto first = tasks::probe(model, dataset, options, {folder.path() / "judged", "ssl-linear"});
 
   // Fashion-MNIST's pixels, 100 labels, logistic regression on standardised values: 68.8 ± 1.8 over draws.
   const auto& pixels = row_of(first, "few-label top-1", "pixels");
@@ -51,13 +51,13 @@ TEST_CASE("every protocol gives rows with their meaning; pixels at 100 labels sc
   for (std::size_t i = 0; i < 5; ++i)
     CHECK(paired.samples[i] == doctest::Approx(row_of(first, "few-label top-1", "simclr").samples[i] - pixels.samples[i]));
 
-  const auto second = tasks::probe(model, dataset, options, folder.path() / "judged");
+  const auto second = tasks::probe(model, dataset, options, {folder.path() / "judged", "ssl-linear"});
   REQUIRE(second.rows.size() == first.rows.size());
   for (std::size_t i = 0; i < first.rows.size(); ++i) CHECK(second.rows[i].value == first.rows[i].value);
 
   core::write_atomically(folder.path() / "foreign" / "notes.txt", std::string_view("precious"));
   try {
-    tasks::probe(model, dataset, options, folder.path() / "foreign");
+    tasks::probe(model, dataset, options, {folder.path() / "foreign", "ssl-linear"});
     FAIL("accepted");
   } catch (const core::Error& error) {
     CHECK(error.exit() == core::Exit::cannot_create);
@@ -87,9 +87,9 @@ TEST_CASE("several layers are judged each on its own, against the same layer of 
   options.fine_tune.epochs = 1;
   options.fine_tune.least_steps = 1;
   options.layers = {"layer1", "layer4"};
-  const auto both = tasks::probe(model, run.dataset, options, folder.path() / "both");
+  const auto both = tasks::probe(model, run.dataset, options, {folder.path() / "both", "ssl-linear"});
   options.layers = {"layer4"};
-  const auto alone = tasks::probe(model, run.dataset, options, folder.path() / "alone");
+  const auto alone = tasks::probe(model, run.dataset, options, {folder.path() / "alone", "ssl-linear"});
 
   const auto rows = [](const manifest::Metrics& metrics, const std::string& name, const std::string& subject) {
     std::vector<manifest::Row> out;
@@ -113,7 +113,10 @@ TEST_CASE("several layers are judged each on its own, against the same layer of 
 
   for (const std::vector<std::string>& wrong : {std::vector<std::string>{"layer1", "layer1"}, {"layer1", "layer9"}, {}}) {
     options.layers = wrong;
-    CHECK(test::contains(test::error_of(core::Exit::usage, [&] { tasks::probe(model, run.dataset, options, folder.path() / "none"); }),
+    CHECK(test::contains(test::error_of(core::Exit::usage,
+                                        [&] {
+                                          tasks::probe(model, run.dataset, options, {folder.path() / "none", "ssl-linear"});
+                                        }),
                          "--layer"));
   }
 }
