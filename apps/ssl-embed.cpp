@@ -44,7 +44,7 @@ struct EmbedToolOptions {
   void describe(core::Options& o) {
     o.add("split", &split, "split to embed").metavar("NAME");
     input.describe(o);
-    o.add("layer", &layer, "pooled, map, or a tap such as layer3 or block-11").metavar("NAME");
+    o.add("layer", &layer, "one of pooled, map, taps such as layer3 or block-11, a head up to a layer (projector-1)").metavar("NAME");
     o.add("shard", &shard, "embed only part I (0 to N-1) of N, contiguous and as equal as can be").metavar("I/N");
     bad.describe(o);
     o.add("output", &folder, "folder of the features; one split and layer each").letter('o').metavar("DIR").written().runtime();
@@ -79,8 +79,8 @@ void embed(core::CommandLine& cli, EmbedToolOptions& options, dist::Session& ses
   const double begin = core::monotonic_seconds();
 
   tasks::ModelInput& given = options.input;
+  train::check_alike(cli, session.ranks());
   given.read(cli, session.ranks());
-  train::check_alike(cli.options().values(/*identity_only=*/true), session.ranks());
   train::prepare_cpu(options.threads);
   const tasks::Subject subject = tasks::model_subject(given.model, options.layer);
   tasks::check_layer(subject);
@@ -104,6 +104,7 @@ void embed(core::CommandLine& cli) {
   options.describe(cli.options());
   cli.parse();
   if (options.folder.empty()) core::fail(core::Exit::usage, "say where the features go: -o DIR");
+  if (options.layer.find(',') != std::string::npos) core::fail(core::Exit::usage, "--layer {}: takes one layer", options.layer);
   dist::Session session(options.session);
   session.run([&] { embed(cli, options, session); });
 }

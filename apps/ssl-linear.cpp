@@ -51,8 +51,8 @@ struct ToolOptions {
 
 void judge(core::CommandLine& cli, ToolOptions& tool, tasks::ProbeOptions& options, dist::Session& session) {
   const double begin = core::monotonic_seconds();
+  train::check_alike(cli, session.ranks());
   tool.input.read(cli, session.ranks());
-  train::check_alike(cli.options().values(/*identity_only=*/true), session.ranks());
   const auto folder = std::filesystem::absolute(tool.folder.empty() ? tool.input.folder / "linear" : std::filesystem::path(tool.folder));
   train::open_own_device(session, options.device);
   const tasks::OutputFolder output(folder, "ssl-linear", session.ranks());

@@ -19,6 +19,7 @@ FolderLock::FolderLock(const fs::path& folder) {
   // Whoever could write beside the lock must hold it alone: that another user's cannot be opened is then no reason to do without.
   const bool read_only = file_ < 0 && (reason == EROFS || (reason == EACCES && ::access(folder.c_str(), W_OK) != 0));
   if (read_only) file_ = ::open(lock.c_str(), O_RDONLY | O_CLOEXEC);
+  if (read_only && file_ < 0 && errno == ENOENT) return;  // nobody is at work there, and nobody who may no more than this one will be
   if (file_ < 0) fail(Exit::cannot_create, "{}: {}", lock.string(), std::strerror(reason));
   if (::flock(file_, (read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {
     const int error = errno;

@@ -8,9 +8,11 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -271,7 +273,20 @@ std::string CommandLine::help() const {
   return out;
 }
 
+namespace {
+
+/// A standard descriptor that was closed would be the next file's, and what is printed would be written into that. It becomes one that
+/// nothing can be written to or read from.
+void keep_standard_descriptors() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(descriptor, F_GETFD) < 0 && errno == EBADF)
+      static_cast<void>(::open("/dev/null", descriptor == STDOUT_FILENO ? O_RDONLY : O_RDWR));
+}
+
+}  // namespace
+
 int run_tool(int argc, char** argv, ToolInfo info, const std::function<void(CommandLine&)>& body) {
+  keep_standard_descriptors();
   set_log_tool(info.name);
   ::prctl(PR_SET_NAME, info.name.c_str());  // a program that has started itself anew (train/processors.cpp) would be called "exe"
   std::setvbuf(stderr, nullptr, _IOLBF, 0);

@@ -8,6 +8,12 @@
 
 namespace selfsight::dist {
 
+/// An error's words without the calls that LibTorch's errors list behind them.
+inline std::string words_of(const std::exception& error) {
+  const auto* of_torch = dynamic_cast<const c10::Error*>(&error);
+  return of_torch == nullptr ? error.what() : of_torch->what_without_backtrace();
+}
+
 class Communicator {
  public:
   explicit Communicator(c10::intrusive_ptr<c10d::ProcessGroup> group) : group_(std::move(group)) {}

@@ -45,6 +45,8 @@ int port_of(const std::string& job) {
 void take_meeting_place(Launch& launch, const Variables& variables, const std::string& host, const std::string& job) {
   launch.address = variables.has("MASTER_ADDR") ? variables.text("MASTER_ADDR") : host;
   launch.port = variables.number("MASTER_PORT").value_or(port_of(job));
+  constexpr int largest = 65535;
+  if (launch.port > largest) core::fail(core::Exit::usage, "MASTER_PORT={}: ports end at {}", launch.port, largest);
 }
 
 std::optional<Launch> from_torchrun(const Variables& variables) {
@@ -121,6 +123,10 @@ Launch detect_launch(const Environment& environment) {
       core::fail(core::Exit::usage, "{} says that this is rank {} of {}", launch->launcher, launch->rank, launch->size);
     return launch->size == 1 ? Launch{.local_rank = launch->local_rank} : *launch;
   }
+  // Of torchrun's variables one alone: several processes that each believe to be the only one would be worse.
+  if (const bool rank = variables.has("RANK"); rank || variables.number("WORLD_SIZE").value_or(1) > 1)
+    core::fail(core::Exit::usage, "{} is set and {} is not: several processes need both, one needs neither", rank ? "RANK" : "WORLD_SIZE",
+               rank ? "WORLD_SIZE" : "RANK");
   return {};
 }
 

@@ -22,7 +22,7 @@ void wait_for(const std::function<Work()>& start) {
   try {
     work->wait();
   } catch (const std::exception& error) {
-    throw LostContact(error.what());
+    throw LostContact(words_of(error));
   }
 }
 

@@ -26,7 +26,6 @@ namespace {
 using StorePtr = c10::intrusive_ptr<c10d::Store>;
 constexpr double never = std::numeric_limits<double>::infinity();
 constexpr double to_end = 8;  // seconds for the last things of a process
-constexpr const char* on_from_there = "; the same command goes on from what was saved";
 using namespace std::chrono_literals;
 
 std::chrono::milliseconds milliseconds(double seconds) { return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)); }
@@ -111,6 +110,10 @@ class Session::Watch {
     return fmt::format("rank {} (process {} on {})", rank, host.process, host.name);
   }
   void decide(const std::string& reason);
+  /// What to do about the verdict, where that is not in an error's own words. To be called with mutex_ held.
+  [[nodiscard]] const char* advice() const {
+    return verdict_.find(" ended: ") == std::string::npos ? "; the same command goes on from what was saved" : "";
+  }
   /// Tells the others what has happened; of several reasons the first one stands.
   void announce(c10d::Store& store, const std::string& reason);
   void linger();
@@ -159,9 +162,9 @@ void Session::Watch::meet() {
   } catch (const std::exception& error) {
     if (keeper)
       core::fail(core::Exit::io, "rank 0: the port of {} cannot be opened (is another job at work there? MASTER_PORT names another): {}",
-                 place, error.what());
+                 place, words_of(error));
     core::fail(core::Exit::io, "rank {}: rank 0 was not to be found at {} within {} seconds (MASTER_ADDR and MASTER_PORT say where): {}",
-               launch_.rank, place, options_.meeting, error.what());
+               launch_.rank, place, options_.meeting, words_of(error));
   }
   std::vector<int> missing;
   for (int rank = 0; rank < launch_.size; ++rank) missing.push_back(rank);
@@ -294,7 +297,7 @@ void Session::Watch::judge() {
       }
       changed_.notify_all();
     }
-    if (!verdict_.empty() && end_by_ == never) end_within(to_break_off, verdict_ + on_from_there, core::Exit::io);
+    if (!verdict_.empty() && end_by_ == never) end_within(to_break_off, verdict_ + advice(), core::Exit::io);
     if (done_ || now < end_by_) continue;
     if (exit_ != core::Exit::ok) core::log_line(core::Level::error, last_words_);
     ::_exit(static_cast<int>(exit_));
@@ -307,7 +310,7 @@ std::optional<std::string> Session::Watch::verdict() {
   {
     std::unique_lock lock(mutex_);
     if (!changed_.wait_for(lock, milliseconds(options_.silence + margin), [&] { return !verdict_.empty(); })) return std::nullopt;
-    end_within(to_end, verdict_ + on_from_there, core::Exit::io);
+    end_within(to_end, verdict_ + advice(), core::Exit::io);
   }
   linger();
   return last_words_;
@@ -326,10 +329,10 @@ void Session::Watch::end(const std::string& error, core::Exit exit) {
 void Session::Watch::linger() {
   constexpr double longest = 2.5;
   try {
-    put(*store_, key("left", launch_.rank), "");
+    for (const char* what : {"left", "told"}) put(*store_, key(what, launch_.rank), "");
     const double begin = core::monotonic_seconds();
     for (int rank = 1; launch_.rank == 0 && rank < launch_.size; ++rank)
-      while (!store_->check({key("left", rank)}) && !is_gone(hosts_[static_cast<std::size_t>(rank)]) &&
+      while (!store_->check({key("told", rank)}) && !is_gone(hosts_[static_cast<std::size_t>(rank)]) &&
              core::monotonic_seconds() - begin < longest)
         std::this_thread::sleep_for(10ms);
   } catch (const std::exception&) {
@@ -361,12 +364,16 @@ void Session::Watch::part(core::Exit exit) {
       put(*store_, "all-left", "");
       await("gone");
     } else {
-      while (!store_->check({"all-left"})) std::this_thread::sleep_for(5ms);
+      while (!store_->check({"all-left"})) {
+        std::this_thread::sleep_for(5ms);
+        const std::lock_guard lock(mutex_);
+        if (!verdict_.empty()) throw LostContact(verdict_);  // the first one's last work failed
+      }
       done(to_end);
       put(*store_, key("gone", launch_.rank), "");
     }
   } catch (const std::exception& error) {
-    throw LostContact(error.what());
+    throw LostContact(words_of(error));
   }
 }
 
@@ -395,7 +402,7 @@ Session::Session(const SessionOptions& options) : launch_(detect_launch()) {
     ranks_ = Ranks(gloo(watch_->store(), launch_.rank, launch_.size, watch_->address(), options.meeting));
   } catch (const std::exception& error) {
     auto words = watch_->verdict();
-    if (!words) watch_->end(words.emplace(fmt::format("cannot reach the others: {}", error.what())), core::Exit::io);
+    if (!words) watch_->end(words.emplace(fmt::format("cannot reach the others: {}", words_of(error))), core::Exit::io);
     core::fail(core::Exit::io, "rank {}: {}", launch_.rank, *words);
   }
   static Warnings warnings;
@@ -431,11 +438,11 @@ void Session::run(const std::function<void()>& work) {
     throw;
   } catch (const std::exception& error) {
     if (!is_lost_contact(error)) {
-      watch_->end(error.what(), core::Exit::internal);
+      watch_->end(words_of(error), core::Exit::internal);
       throw;
     }
     auto words = watch_->verdict();
-    if (!words) watch_->end(words.emplace(fmt::format("rank {} lost contact: {}", launch_.rank, error.what())), core::Exit::io);
+    if (!words) watch_->end(words.emplace(fmt::format("rank {} lost contact: {}", launch_.rank, words_of(error))), core::Exit::io);
     core::fail(core::Exit::io, "{}", *words);
   }
 }

@@ -163,8 +163,17 @@ Arms find_arms(const std::vector<Metrics>& metrics) {
 
 std::string base_key(const Row& row) { return row.name + '\n' + row.split + '\n' + row.unit; }
 
-/// Protocol entries that tell apart rows of one subject in one manifest, by base key.
-std::map<std::string, std::set<std::string>> distinguishing_keys(const std::vector<Metrics>& metrics) {
+/// What is set for a judge, so that results with other values are no repetitions. (Others are found out, or follow from the data.)
+std::set<std::string> judge_settings(const Json& protocol) {
+  std::set<std::string> out = {
+      "epochs",  "batch",        "weight decay", "augmentation", "falls to a fifth after", "learning rates tried", "layer decay",
+      "warm-up", "standardised", "L2 tried",     "temperature"};
+  if (!protocol.contains("learning rates tried")) out.insert("learning rate");
+  return out;
+}
+
+/// Protocol entries that tell apart rows of one arm, by base key.
+std::map<std::string, std::set<std::string>> distinguishing_keys(const std::vector<Metrics>& metrics, const Arms& arms) {
   std::map<std::string, std::set<std::string>> out;
   for (const Metrics& one : metrics) {
     for (std::size_t i = 0; i < one.rows.size(); ++i) {
@@ -207,6 +216,23 @@ std::map<std::string, std::set<std::string>> distinguishing_keys(const std::vect
     const auto good = std::find_if(candidates.begin(), candidates.end(), [&, &k = key](const auto& some) { return tell_apart(k, some); });
     if (good != candidates.end()) names = *good;
   }
+  // Two manifests of one arm may be by different protocols.
+  const auto value = [](const Row& row, const std::string& key) { return row.protocol.contains(key) ? row.protocol.at(key) : Json(); };
+  const auto found = out;
+  const auto same_place = [&](const Row& a, const Row& b) {
+    if (base_key(a) != base_key(b) || !a.protocol.is_object() || !b.protocol.is_object()) return false;
+    const auto it = found.find(base_key(a));
+    const auto same = [&](const std::string& key) { return value(a, key) == value(b, key); };
+    return it == found.end() || std::all_of(it->second.begin(), it->second.end(), same);
+  };
+  for (std::size_t m = 0; m < metrics.size(); ++m)
+    for (std::size_t n = 0; n < m; ++n)
+      for (const Row& a : metrics[m].rows)
+        for (const Row& b : metrics[n].rows) {
+          if (arms.of.at({m, a.subject}) != arms.of.at({n, b.subject}) || !same_place(a, b)) continue;
+          for (const std::string& key : judge_settings(a.protocol))
+            if (value(a, key) != value(b, key)) out[base_key(a)].insert(key);
+        }
   return out;
 }
 
@@ -311,7 +337,7 @@ Comparison compare(const std::vector<Metrics>& given) {
     const auto it = arms.of.find({m, model_of(metrics[m]).value("method", "")});
     out.method_arms.push_back(it == arms.of.end() ? std::nullopt : std::optional(it->second));
   }
-  const auto keys = distinguishing_keys(metrics);
+  const auto keys = distinguishing_keys(metrics, arms);
   std::map<std::string, std::size_t> column_of;
   std::vector<std::map<std::pair<std::size_t, std::size_t>, std::vector<Json>>> protocols;  // by column: (arm, manifest)
   for (std::size_t m = 0; m < metrics.size(); ++m) {

@@ -3,6 +3,8 @@
 #include "core/error.h"
 #include "core/files.h"
 
+#include <algorithm>
+
 namespace selfsight::tasks {
 
 namespace fs = std::filesystem;
@@ -16,7 +18,12 @@ void OutputFolder::take() const {
   std::error_code error;
   if (fs::exists(path_, error) && !fs::is_directory(path_, error))
     core::fail(core::Exit::cannot_create, "{}: is a file, not a folder; choose another with -o", path_.string());
-  if (fs::exists(path_, error) && !fs::is_empty(path_, error) && !fs::exists(mark, error))
+  // Another process of the tool may just be making it: its mark, under its temporary name, and its lock.
+  const auto is_foreign = [&](const fs::directory_entry& entry) {
+    const std::string name = entry.path().filename().string();
+    return name != ".lock" && !name.starts_with("." + mark.filename().string());
+  };
+  if (fs::exists(path_, error) && !fs::exists(mark, error) && std::any_of(fs::directory_iterator(path_), {}, is_foreign))
     core::fail(core::Exit::cannot_create, "{}: holds files that {} did not write; choose another folder with -o", path_.string(), tool_);
   core::make_folder(path_);
   core::write_atomically(mark, std::string_view("This folder is " + tool_ + "'s: it may write its results over earlier ones.\n"));

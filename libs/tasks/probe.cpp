@@ -9,6 +9,7 @@
 #include "tasks/probe_classifier.h"
 #include "tasks/probe_labels.h"
 #include "tasks/probe_logistic.h"
+#include "train/from_first.h"
 
 #include <algorithm>
 #include <cmath>
@@ -420,9 +421,9 @@ manifest::Metrics probe(const manifest::Model& model, const manifest::Dataset& d
 
   for (const std::string kind : {"non-linear", "conv"})
     if (task.does(kind))
-      for (const Subject& subject : subjects) make_head(kind, head_input(subject), task.classes);
+      for (const Subject& subject : subjects) check_head(kind, subject);
   output.take();  // nothing is written before the input has proved good
-  FeatureStore store(subjects, folder, task.run, options.reuse);
+  FeatureStore store(subjects, folder, task.run, train::first_says(options.reuse, ranks));
   for (const Subject& subject : subjects) {
     Results results(task, subject, metrics);
     results.name_classes(dataset.split(options.test_split).labels);

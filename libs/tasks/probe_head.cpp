@@ -52,6 +52,15 @@ Tensor features_of(nn::Backbone& backbone, const Tensor& x, const Subject& subje
   return feature_map(backbone, x, subject.layer == "pixels" ? "map" : subject.layer);
 }
 
+/// The shape of what a head stands on, of one sample: C x h x w of a map, D of what is none.
+std::vector<std::int64_t> head_input(const Subject& subject) {
+  const torch::NoGradGuard no_grad;
+  nn::Backbone& backbone = *subject.network.backbone;
+  backbone.to(torch::kCPU);
+  const std::int64_t side = subject.network.size;
+  return features_of(backbone, torch::zeros({1, backbone.options().channels, side, side}), subject).sizes().slice(1).vec();
+}
+
 }  // namespace
 
 std::shared_ptr<ProbeHead> make_head(const std::string& kind, const std::vector<std::int64_t>& shape, std::int64_t classes) {
@@ -59,8 +68,6 @@ std::shared_ptr<ProbeHead> make_head(const std::string& kind, const std::vector<
   if (kind == "non-linear") {
     out = std::make_shared<NonLinearHead>(std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>()), classes);
   } else {
-    if (shape.size() != 3)
-      core::fail(core::Exit::usage, "--protocol conv: needs a map; give --layer map, or a tap such as block2 or layer3");
     out = std::make_shared<ConvHead>(shape.front(), classes);
   }
   for (const auto& module : out->modules(/*include_self=*/false))  // weights as LibTorch has them
@@ -68,12 +75,11 @@ std::shared_ptr<ProbeHead> make_head(const std::string& kind, const std::vector<
   return out;
 }
 
-std::vector<std::int64_t> head_input(const Subject& subject) {
-  const torch::NoGradGuard no_grad;
-  nn::Backbone& backbone = *subject.network.backbone;
-  backbone.to(torch::kCPU);
-  const std::int64_t side = subject.network.size;
-  return features_of(backbone, torch::zeros({1, backbone.options().channels, side, side}), subject).sizes().slice(1).vec();
+void check_head(const std::string& kind, const Subject& subject) {
+  if (kind == "conv" && head_input(subject).size() != 3)
+    core::fail(core::Exit::usage,
+               "--protocol conv: needs maps, and --layer {} of {} is none (map, or a tap such as block2 or layer3, is one)", subject.layer,
+               subject.name);
 }
 
 HeadJudged judge_by_head(const std::string& kind, const Subject& subject, const OpenSplit& train, const std::vector<std::int64_t>& samples,

@@ -25,11 +25,11 @@ class ProbeHead : public torch::nn::Module {
 };
 /// `kind`: "non-linear" (all values, two layers of 20 units a class with normalisation and ReLU, a linear one; 2,500,410 parameters on
 /// 192 x 8 x 8 for ten classes) or "conv" (a block of Network in Network with as many channels as the map, global average, a linear layer;
-/// 408,586). `shape`: of one sample. Initialised as the release does. Error: usage for a "conv" on what is no map.
+/// 408,586). `shape`: of one sample. Initialised as the release does.
 std::shared_ptr<ProbeHead> make_head(const std::string& kind, const std::vector<std::int64_t>& shape, std::int64_t classes);
 
-/// The shape of what a head stands on, of one sample: C x h x w of a map, D of what is none.
-std::vector<std::int64_t> head_input(const Subject& subject);
+/// Error: usage, naming the layer, when a head of this kind cannot stand on the subject's.
+void check_head(const std::string& kind, const Subject& subject);
 
 struct HeadJudged {
   torch::Tensor predictions;  ///< one a sample of the test split

@@ -3,6 +3,8 @@
 #include "core/error.h"
 #include "train/run_folder.h"
 
+#include <limits>
+
 namespace selfsight::train {
 
 using nlohmann::json;
@@ -14,6 +16,12 @@ void check_alike(const json& own, const dist::Ranks& ranks) {
     if (const json other = json::parse(all[rank]); other != first)
       core::fail(core::Exit::usage, "rank {} was started with other options than rank 0, or on other data: {}", rank,
                  difference(first, other));
+}
+
+void check_alike(core::CommandLine& cli, const dist::Ranks& ranks) {
+  json own = cli.options().values(/*identity_only=*/true);
+  own["arguments"] = cli.positionals(std::numeric_limits<std::size_t>::max());
+  check_alike(own, ranks);
 }
 
 bool first_says(bool yes, const dist::Ranks& ranks) { return ranks.broadcast(yes ? "yes" : "no") == "yes"; }

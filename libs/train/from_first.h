@@ -13,6 +13,8 @@ namespace selfsight::train {
 
 /// All ranks must have been started alike. Error: usage, on all of them, with the difference between the first's facts and those of a rank.
 void check_alike(const nlohmann::json& own, const dist::Ranks& ranks);
+/// The same of what stands on the command line: arguments, and options that change the result.
+void check_alike(core::CommandLine& cli, const dist::Ranks& ranks);
 /// A yes or no of the first rank; the others' is not looked at.
 bool first_says(bool yes, const dist::Ranks& ranks);
 /// manifest::read_document by the first rank, which alone needs to see the file, or to have the pipe that `cli` stands at the end of.

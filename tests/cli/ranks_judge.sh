@@ -79,6 +79,25 @@ all_end 64 "shards of one session"
 grep -q 'rank 1 was started with other options than rank 0.*shard: "0/2" there, "1/2" here' rank-0.err && pass || { fail "what is wrong is not told"; cat rank-0.err; }
 [ ! -e by-hand ] && pass || fail "something was written by ranks with other options"
 
+# Another model is another way of starting; whether stored features are taken is the first one's to say.
+cp -r model other
+# shellcheck disable=SC2016
+ranks 2 sh -c '[ "$RANK" = 0 ] && model=model || model=other; exec ssl-embed --split judged -o two $model/model.json'
+all_end 64 "two models"
+grep -q 'rank 1 was started with other options.*arguments' rank-0.err && pass || { fail "two models are not told of"; cat rank-0.err; }
+# shellcheck disable=SC2016
+ranks 2 sh -c '[ "$RANK" = 0 ] && reuse= || reuse=--no-reuse; exec ssl-linear --train-split few --test-split judged --protocol knn --threads 1 $reuse -o judged-2 model/model.json'
+all_end 0 "one with --no-reuse"
+# The last word of the first reaches the others too.
+# shellcheck disable=SC2016
+ranks 2 sh -c '[ "$RANK" != 0 ] || exec >/dev/full; exec ssl-embed --split judged -o full model/model.json'
+all_end 74 "no room on stdout"
+grep -q 'rank 0 ended: stdout: No space left on device$' rank-1.err && ! grep -q 'frame #' rank-1.err && pass || { fail "rank 1 does not say what ended rank 0"; cat rank-1.err; }
+# What is closed is nobody's file.
+refuses 74 'stdout: Bad file descriptor' sh -c 'exec ssl-embed --split judged -o closed model/model.json >&-'
+ok "without stderr" sh -c 'exec ssl-embed --split judged -o closed model/model.json 2>&-'
+grep -q '^process [0-9]* on ' closed/.lock && [ "$(wc -l <closed/.lock)" = 0 ] && pass || fail "something was printed into the lock"
+
 # Another process in the folder, whichever program holds it.
 mkfifo gate
 flock one/.lock cat gate & holder=$!

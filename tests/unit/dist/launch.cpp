@@ -104,6 +104,14 @@ TEST_CASE("launch: srun with PMI is Slurm's, Hydra's mpirun is not") {
 TEST_CASE("launch: values that cannot be") {
   CHECK(test::contains(test::error_of(core::Exit::usage, [] { launch({{"RANK", "x"}, {"WORLD_SIZE", "2"}}); }), "RANK=x"));
   CHECK(test::contains(test::error_of(core::Exit::usage, [] { launch({{"RANK", "2"}, {"WORLD_SIZE", "2"}}); }), "rank 2 of 2"));
+  CHECK(test::contains(test::error_of(core::Exit::usage, [] { launch({{"WORLD_SIZE", "2"}}); }), "WORLD_SIZE is set and RANK is not"));
+  CHECK(test::contains(test::error_of(core::Exit::usage, [] { launch({{"RANK", "0"}}); }), "RANK is set and WORLD_SIZE is not"));
+  CHECK(launch({{"WORLD_SIZE", "1"}}).alone());
+  CHECK(test::contains(test::error_of(core::Exit::usage,
+                                      [] {
+                                        launch({{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_PORT", "99999"}});
+                                      }),
+                       "MASTER_PORT=99999"));
 }
 
 TEST_CASE("launch: the first host of a list") {

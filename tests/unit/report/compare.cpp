@@ -160,6 +160,22 @@ TEST_CASE("features of several depths make columns, beside the count of labels w
   CHECK(both.cell(0, 3)->runs.at(0).value == 75);
 }
 
+TEST_CASE("one model judged by different protocols is no repetition: what was set makes columns, what was found does not") {
+  const auto judged = [](int epochs, double rate, double value, std::vector<Row> more = {}) {
+    std::vector<Row> rows = {row("simclr", value, {}, {{"epochs", epochs}, {"learning rate", rate}, {"learning rates tried", {0.1, 0.3}}})};
+    rows.insert(rows.end(), more.begin(), more.end());
+    return run("simclr", {{"seed", 0}}, rows);
+  };
+  const Row untrained = row("untrained", 30, {}, {{"epochs", 2}, {"learning rate", 0.1}, {"learning rates tried", {0.1, 0.3}}});
+  const Comparison out = compare({judged(2, 0.1, 40, {untrained}), judged(20, 0.1, 60), judged(2, 0.3, 41)});
+  REQUIRE(out.columns.size() == 2);
+  CHECK(out.columns[0].title.find("epochs 2") != std::string::npos);
+  CHECK(out.columns[1].title.find("epochs 20") != std::string::npos);
+  CHECK(summarise(*out.cell(0, 0)).samples == std::vector{40.0, 41.0});
+  CHECK(summarise(*out.cell(0, 1)).mean == 60);
+  CHECK(out.cell(1, 1) == nullptr);  // nobody judged the untrained network so
+}
+
 TEST_CASE("runs that differ in their seed alone are one arm, other settings name another") {
   const Comparison c =
       compare({run("simclr", {{"seed", 1}, {"temperature", 0.5}, {"workers", 2}}, {row("simclr", 70), row("pixels", 60)}),
