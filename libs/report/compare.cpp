@@ -168,7 +168,7 @@ std::set<std::string> judge_settings(const Json& protocol) {
   std::set<std::string> out = {
       "epochs",  "batch",        "weight decay", "augmentation", "falls to a fifth after", "learning rates tried", "layer decay",
       "warm-up", "standardised", "L2 tried",     "temperature"};
-  if (!protocol.contains("learning rates tried")) out.insert("learning rate");
+  if (protocol.value("chosen on", Json()) == "nothing: fixed") out.insert("learning rate");
   return out;
 }
 
