@@ -1,11 +1,12 @@
 # make demo    set up, build, pre-train on real images, judge, write a report to look at
-# make test    set up, build, run every test
+# make test    set up, build, run every test (TESTS=2 at once)
 # make build   set up and build (PRESET=release|debug|asan|tsan|cuda)
 # make bench   ratios against peers and floors (nothing is asserted)
 # make lint    clang-format and clang-tidy
 PRESET ?= release
 BUILD  := build/$(PRESET)
 JOBS   ?= $(shell nproc)
+TESTS  ?= 2
 
 .PHONY: demo test build setup bench lint format clean help
 help:
@@ -22,7 +23,7 @@ demo: build
 	@$(MAKE) --no-print-directory -C recipes/demo BIN=$(CURDIR)/$(BUILD)/bin
 
 test: build
-	@cd $(BUILD) && ctest --output-on-failure
+	@cd $(BUILD) && ctest -j $(TESTS) --output-on-failure
 
 bench: build
 	@tests/bench/run $(BUILD)
