@@ -97,8 +97,9 @@ std::string model_identity(const manifest::Model& model, const std::string& laye
                           {"input", model.input},
                           {"layer", layer}};
   if (const auto head = head_layer(model, layer)) {
-    facts["head"] = model.heads.at(head->head).at("weights").value("digest", "");
-    if (facts["head"] == "") return "";
+    const std::string digest = model.heads.at(head->head).at("weights").value("digest", "");
+    if (digest.empty()) return "";
+    facts["head"] = digest;
   }
   return core::digest_of(std::string_view(facts.dump()));
 }
