@@ -1,6 +1,7 @@
 #include "core/files.h"
 
 #include "core/error.h"
+#include "core/host.h"
 
 #include <zlib.h>
 
@@ -52,11 +53,7 @@ class Descriptor {
 }
 
 /// Tells this host from others that may share its disks.
-std::string host_mark() {
-  char name[256] = "";
-  ::gethostname(name, sizeof name - 1);
-  return fmt::format("{:08x}", static_cast<std::uint32_t>(std::hash<std::string>()(name)));
-}
+std::string host_mark() { return fmt::format("{:08x}", static_cast<std::uint32_t>(std::hash<std::string>()(host_name()))); }
 
 fs::path temporary_name(const fs::path& path) {
   static std::atomic<unsigned> counter{0};

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/host.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -28,9 +29,7 @@ FolderLock::FolderLock(const fs::path& folder) {
     fail(Exit::cannot_create, "{}: another run is at work in this folder ({})", folder.string(), read_text(lock));
   }
   if (read_only) return;
-  char host[256] = "unknown host";
-  ::gethostname(host, sizeof host - 1);
-  const std::string owner = fmt::format("process {} on {}", ::getpid(), host);
+  const std::string owner = fmt::format("process {} on {}", ::getpid(), host_name());
   if (::ftruncate(file_, 0) == 0 && ::pwrite(file_, owner.data(), owner.size(), 0) >= 0) return;
   const int error = errno;
   ::close(std::exchange(file_, -1));

@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "core/rng.h"
 #include "data/contact_sheet.h"
+#include "data/view_maker.h"
 
 #include <zlib.h>
 
@@ -70,8 +71,7 @@ Image sample_sheet(const manifest::Dataset& dataset, const SampleOptions& option
     try {
       return decode(source->read(index), source->channels(), source->name(index));
     } catch (const core::Error& error) {
-      const bool of_image = error.exit() == core::Exit::bad_data || error.exit() == core::Exit::no_input || error.exit() == core::Exit::io;
-      if (!of_image || ++broken > most_broken || broken == source->size()) throw;
+      if (!is_of_sample(error) || ++broken > most_broken || broken == source->size()) throw;
       core::log_warning("left out: {}", error.what());
       return std::nullopt;
     }

@@ -1,6 +1,5 @@
 #include "data/view_maker.h"
 
-#include "core/error.h"
 #include "core/progress.h"
 #include "data/clip_views.h"
 
@@ -30,12 +29,16 @@ class Laps {
 
 // Throws what an error says of a sample; one that is none of the sample's goes on.
 [[noreturn]] void refuse_sample(const Source& from, std::int64_t sample, std::int32_t index, const core::Error& error) {
-  if (error.exit() != Exit::bad_data && error.exit() != Exit::no_input && error.exit() != Exit::io) throw error;
+  if (!is_of_sample(error)) throw error;
   const std::string name = from.name(sample), what = error.what();
   throw Unusable{{sample, index, name, what.starts_with(": ") ? name + what : what}};
 }
 
 }  // namespace
+
+bool is_of_sample(const core::Error& error) {
+  return error.exit() == Exit::bad_data || error.exit() == Exit::no_input || error.exit() == Exit::io;
+}
 
 ViewMaker::ViewMaker(std::vector<std::shared_ptr<const Source>> sources, std::vector<ViewSpec> views, std::uint64_t seed,
                      Loader::HandsOver hands_over)

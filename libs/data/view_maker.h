@@ -1,6 +1,7 @@
 // Makes the views of one sample into its place of a batch. What they show depends on seed, epoch and the place's draw, not on threads.
 #pragma once
 
+#include "core/error.h"
 #include "data/loader.h"
 
 #include <cstdint>
@@ -13,6 +14,9 @@ namespace selfsight::data {
 struct Unusable {
   BadItem item;
 };
+
+/// Whether an error of reading or decoding a sample is that sample's own, so that others may do.
+bool is_of_sample(const core::Error& error);
 
 class ViewMaker {
  public:

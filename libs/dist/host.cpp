@@ -1,6 +1,7 @@
 #include "dist/host.h"
 
 #include "core/error.h"
+#include "core/host.h"
 
 #include <nlohmann/json.hpp>
 
@@ -32,9 +33,7 @@ std::string link_of(const char* path) {
 
 Host this_host() {
   Host host;
-  char name[256] = "unknown host";
-  ::gethostname(name, sizeof name - 1);
-  host.name = name;
+  host.name = core::host_name();
   host.place = first_line("/proc/sys/kernel/random/boot_id") + link_of("/proc/self/ns/pid");
   host.process = ::getpid();
   cpu_set_t set;
